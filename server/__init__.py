@@ -1,0 +1,1 @@
+"""The one-machine sync server: a PostgreSQL supervisor and the gateway that speaks to Supabase clients."""

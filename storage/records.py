@@ -1,0 +1,232 @@
+"""The records that the store hands out and takes in: frozen values, no behaviour but what their fields say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, NewType, TypeAlias
+
+ChatId = NewType("ChatId", str)
+MessageId = NewType("MessageId", str)
+AccountId = NewType("AccountId", str)
+
+LOCAL_ACCOUNT: Final = AccountId("local")
+"""Owner of everything written while signed out, until an account adopts it."""
+
+Part: TypeAlias = dict[str, Any]
+"""One element of a message's content array, in the shape of the contract; unknown fields stay in it untouched."""
+
+
+class Role(StrEnum):
+    """Who speaks."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+
+
+class MessageStatus(StrEnum):
+    """How far the text of a message has come."""
+
+    COMPLETE = "complete"
+    STREAMING = "streaming"
+    INTERRUPTED = "interrupted"
+    ERROR = "error"
+
+
+class SyncState(StrEnum):
+    """Where a message lives. In-flight is never stored: after a crash it would be a lie."""
+
+    PENDING = "pending"
+    SYNCED = "synced"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A login on one server, as this computer remembers it; its tokens are kept elsewhere."""
+
+    account_id: AccountId
+    url: str
+    publishable_key: str
+    email: str
+    user_id: str
+    signed_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One row of the chat list. Times are RFC 3339 in UTC."""
+
+    chat_id: ChatId
+    account_id: AccountId
+    title: str
+    project_id: str | None
+    model: str | None
+    pinned: bool
+    archived: bool
+    deleted: bool
+    draft: str
+    created_at: str
+    updated_at: str
+    pending: int
+    rejected: int
+    sync_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. `local_order` is this device's commit order; it sorts what has no number yet."""
+
+    chat_id: ChatId
+    message_id: MessageId
+    sequence_num: int | None
+    role: Role
+    content: tuple[Part, ...]
+    annotations: Any | None
+    turn_id: str | None
+    status: MessageStatus
+    sync_state: SyncState
+    sync_error: str | None
+    created_at: str
+    local_order: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a chat's order `(sequence_num nulls last, local_order)`."""
+
+    sequence_num: int | None
+    local_order: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Messages newest first. `older` is where the next page starts, None when nothing older is held here."""
+
+    messages: tuple[Message, ...]
+    older: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far this device has applied an account's changes. A device that never pulled has no epoch."""
+
+    epoch: str | None = None
+    change: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Messages of an account by sync state; `oldest_pending_at` is RFC 3339 or None."""
+
+    pending: int
+    rejected: int
+    oldest_pending_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a committed transaction changed, so that views refresh just that."""
+
+    chats: frozenset[ChatId] = frozenset()
+    messages: frozenset[ChatId] = frozenset()
+    accounts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChatEdit:
+    """Fields of a chat that the server has not confirmed. `revision` tells whether a newer edit came meanwhile."""
+
+    chat_id: ChatId
+    revision: int
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pending messages of one chat, in author order."""
+
+    chat_id: ChatId
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an account has to push, at most one batch at a time, and where its next pull starts."""
+
+    edits: tuple[ChatEdit, ...]
+    batch: Batch | None
+    cursor: Cursor
+
+
+class VerdictStatus(StrEnum):
+    """The server's word on one message of an append."""
+
+    INSERTED = "inserted"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One row of an append's answer. A rejected message has no number; the reason is for people."""
+
+    message_id: MessageId
+    status: VerdictStatus
+    sequence_num: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatVerdict:
+    """One row of the answer to saving chats: accepted, or refused with a reason for people."""
+
+    chat_id: ChatId
+    accepted: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatChange:
+    """A chat as the server holds it, at change number `change`."""
+
+    change: int
+    chat_id: ChatId
+    title: str
+    project_id: str | None
+    model: str | None
+    pinned: bool
+    archived: bool
+    deleted: bool
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageChange:
+    """A message as the server holds it, at change number `change`."""
+
+    change: int
+    chat_id: ChatId
+    message_id: MessageId
+    sequence_num: int
+    role: Role
+    content: tuple[Part, ...]
+    annotations: Any | None
+    turn_id: str | None
+    status: MessageStatus
+    revision: int
+    deleted: bool
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """One answer of a pull. With `reset` the changes start from nothing, in a new epoch."""
+
+    epoch: str
+    cursor: int
+    head: int
+    more: bool
+    reset: bool
+    changes: tuple[ChatChange | MessageChange, ...]
