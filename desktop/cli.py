@@ -1,0 +1,39 @@
+"""The console script `homing`: global options, the list of commands, and how a failure is told."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from desktop.commands import account, chat, messages, serve, status, sync
+from desktop.commands.options import GlobalOptions, HomingGroup
+
+
+@click.group(
+    cls=HomingGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(version("homing"), prog_name="homing")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Homing: AI chats that work offline and always find their way home.
+
+    Without a command it opens the window.
+    """
+    if context.invoked_subcommand is None:
+        from desktop.app import run_window
+
+        options = context.ensure_object(GlobalOptions)
+        sys.exit(run_window(Path(options.data_dir), options.profile, sys.argv))
+
+
+for command in (
+    account.account,
+    chat.chat,
+    messages.history,
+    messages.send,
+    serve.serve,
+    status.status,
+    sync.sync,
+):
+    main.add_command(command)

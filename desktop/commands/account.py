@@ -1,0 +1,144 @@
+"""`homing account`: sign up, sign in, sign out, and say who is signed in."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from desktop.commands.options import GlobalOptions, HomingGroup, pass_options
+from storage import accounts
+from storage.records import Account
+from sync.vault import SessionStoreKind
+
+if TYPE_CHECKING:
+    from storage.store import Store
+    from sync.service import SyncService
+
+
+@click.group(cls=HomingGroup)
+def account() -> None:
+    """Sign in to a server, sign out, list the accounts of this profile."""
+
+
+def _credentials(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option(
+            "--adopt", is_flag=True, help="Move the chats written while signed out into the account."
+        ),
+        click.option("--email", help="The account's e-mail address."),
+        click.option("--key", help="The server's publishable key."),
+        click.option("--url", help="Where the server is."),
+    ):
+        command = option(command)
+    return command
+
+
+def _password(*, confirm: bool) -> str:
+    given = os.environ.get("HOMING_PASSWORD")
+    if given is not None:
+        return given
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+@contextmanager
+def _service(options: GlobalOptions, store: "Store") -> Iterator["SyncService"]:
+    from sync.service import SyncService
+
+    service = SyncService(
+        store, options.profile_dir, session_store=SessionStoreKind.from_environment(), realtime=False
+    )
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+@account.command(name="sign-up")
+@_credentials
+@pass_options
+def sign_up(
+    options: GlobalOptions, url: str | None, key: str | None, email: str | None, *, adopt: bool
+) -> None:
+    """Create an account and sign in to it."""
+    with options.store() as store, _service(options, store) as service:
+        server, publishable_key, address = _completed(store, url, key, email)
+        password = _password(confirm=True)
+        _say_signed_in(options, service.sign_up(server, publishable_key, address, password, adopt=adopt))
+
+
+@account.command(name="sign-in")
+@_credentials
+@pass_options
+def sign_in(
+    options: GlobalOptions, url: str | None, key: str | None, email: str | None, *, adopt: bool
+) -> None:
+    """Sign in to an existing account; what is not given is taken from the last one."""
+    with options.store() as store, _service(options, store) as service:
+        server, publishable_key, address = _completed(store, url, key, email)
+        password = _password(confirm=False)
+        _say_signed_in(options, service.sign_in(server, publishable_key, address, password, adopt=adopt))
+
+
+def _completed(store: "Store", url: str | None, key: str | None, email: str | None) -> tuple[str, str, str]:
+    remembered = store.read(accounts.list_accounts)
+    last = remembered[-1] if remembered else None
+    url = url or (last.url if last else None)
+    key = key or (last.publishable_key if last else None)
+    email = email or (last.email if last else None)
+    if not (url and key and email):
+        raise click.UsageError(
+            "Say --url, --key and --email: no earlier account on this computer tells them."
+        )
+    return url, key, email
+
+
+def _say_signed_in(options: GlobalOptions, signing_in: Future[Account]) -> None:
+    signed_in = signing_in.result()
+    options.say(_document(signed_in), f"Signed in as {signed_in.email} on {signed_in.url}")
+
+
+@account.command(name="sign-out")
+@pass_options
+def sign_out(options: GlobalOptions) -> None:
+    """Sign out. Everything stays on this computer, unsent messages too, until you sign in again."""
+    with options.store() as store, _service(options, store) as service:
+        service.sign_out().result()
+    options.say(
+        {"signed_in": False}, "Signed out. Your chats stay on this computer, closed until you sign in again."
+    )
+
+
+@account.command()
+@pass_options
+def show(options: GlobalOptions) -> None:
+    """Say who is signed in."""
+    with options.store() as store:
+        active = store.read(accounts.active)
+    if active is None:
+        options.say({"signed_in": False}, "Signed out. Sign in with: homing account sign-in")
+    else:
+        options.say(_document(active), f"{active.email} on {active.url}")
+
+
+@account.command(name="list")
+@pass_options
+def list_(options: GlobalOptions) -> None:
+    """List every account that this profile remembers."""
+    with options.store() as store:
+        remembered = store.read(accounts.list_accounts)
+    for one in remembered:
+        state = "signed in" if one.signed_in else "signed out"
+        options.say(_document(one), f"{one.email} on {one.url} ({state})")
+
+
+def _document(one: Account) -> dict[str, Any]:
+    return {
+        "account_id": one.account_id,
+        "user_id": one.user_id,
+        "email": one.email,
+        "url": one.url,
+        "signed_in": one.signed_in,
+    }

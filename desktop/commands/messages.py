@@ -1,0 +1,66 @@
+"""`homing send` and `homing history`: write a message down, and read a chat back, newest first."""
+
+from typing import Any
+
+import click
+
+from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
+from storage import chats, messages
+from storage.content import plain_text
+from storage.records import ChatId, Message, SyncState
+
+
+@click.command(cls=HomingCommand)
+@click.argument("chat_id", metavar="CHAT")
+@click.argument("text")
+@pass_options
+def send(options: GlobalOptions, chat_id: str, text: str) -> None:
+    """Commit a user message as pending and return. TEXT - reads standard input."""
+    if text == "-":
+        text = click.get_text_stream("stdin").read()
+    with options.store() as store:
+        saved = store.write(lambda tx: messages.commit(tx, ChatId(chat_id), text, clear_draft=False)).result()
+    options.say(
+        {"chat_id": saved.chat_id, "message_id": saved.message_id, "sync_state": saved.sync_state},
+        f"Saved here, not yet synced: {saved.message_id}",
+    )
+
+
+@click.command(cls=HomingCommand)
+@click.argument("chat_id", metavar="CHAT")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
+@click.option("--before", type=click.IntRange(1), help="Only what is older than this sequence number.")
+@pass_options
+def history(options: GlobalOptions, chat_id: str, limit: int, before: int | None) -> None:
+    """Print a chat's messages, newest first."""
+    chat = ChatId(chat_id)
+    with options.store() as store:
+        store.read(lambda db: chats.get(db, chat))
+        page = store.read(lambda db: messages.page_before_sequence(db, chat, before, limit))
+    for message in page:
+        options.say(_document(message), _line(message))
+
+
+def _document(message: Message) -> dict[str, Any]:
+    return {
+        "chat_id": message.chat_id,
+        "message_id": message.message_id,
+        "sequence_num": message.sequence_num,
+        "role": message.role,
+        "content": list(message.content),
+        "sync_state": message.sync_state,
+        "sync_error": message.sync_error,
+        "status": message.status,
+        "created_at": message.created_at,
+    }
+
+
+def _line(message: Message) -> str:
+    match message.sync_state:
+        case SyncState.SYNCED:
+            place = f"#{message.sequence_num}"
+        case SyncState.PENDING:
+            place = "not yet synced"
+        case SyncState.REJECTED:
+            place = f"set aside: {message.sync_error}"
+    return f"[{place}] {message.role}, {message.created_at}\n{plain_text(message.content)}\n"

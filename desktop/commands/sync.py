@@ -1,0 +1,61 @@
+"""`homing sync`: push and pull until there is nothing left to do, or stay and keep at it."""
+
+import signal
+import threading
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
+from sync.status import SyncStatus
+from sync.vault import SessionStoreKind
+
+if TYPE_CHECKING:
+    from sync.service import SyncService
+
+
+@click.command(cls=HomingCommand)
+@click.option("--watch", is_flag=True, help="Stay and keep syncing until interrupted.")
+@pass_options
+def sync(options: GlobalOptions, *, watch: bool) -> None:
+    """Push what is pending, pull what is new, and exit when all is quiet."""
+    from sync.service import SyncService
+
+    with options.store() as store:
+        service = SyncService(
+            store, options.profile_dir, session_store=SessionStoreKind.from_environment(), realtime=watch
+        )
+        try:
+            service.start()
+            if watch:
+                _stay(options, service)
+                return
+            report = service.run_until_quiet()
+        finally:
+            service.stop()
+    options.say(
+        {
+            "pushed": report.pushed,
+            "pulled": report.pulled,
+            "pending": report.pending,
+            "rejected": report.rejected,
+        },
+        f"Pushed {report.pushed}, pulled {report.pulled}, "
+        f"{report.pending} not yet synced, {report.rejected} set aside.",
+    )
+    if report.error:
+        raise click.ClickException(report.error)
+
+
+def _stay(options: GlobalOptions, service: "SyncService") -> None:
+    stopped = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopped.set())
+
+    def tell(status: SyncStatus) -> None:
+        options.say(asdict(status), f"{status.phase}: {status.pending} not yet synced")
+
+    unsubscribe = service.subscribe(tell)
+    stopped.wait()
+    unsubscribe()
