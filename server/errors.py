@@ -1,0 +1,28 @@
+"""What can go wrong on the one-machine server, named by the remedy.
+
+ServerError
+├── NoPostgres            no usable PostgreSQL on this computer: install one or name a database
+├── AlreadyServing        another server holds this data directory
+├── DatabaseUnavailable   PostgreSQL does not start or does not answer
+└── MigrationFailed       the schema could not be brought up to date; the database is as before
+"""
+
+
+class ServerError(Exception):
+    """Base of all errors of this package. `str()` is one line for people that ends in what to do."""
+
+
+class NoPostgres(ServerError):
+    """There is no PostgreSQL of a version that can run the server, or not the one that made the data."""
+
+
+class AlreadyServing(ServerError):
+    """A second server was started on a data directory that is in use."""
+
+
+class DatabaseUnavailable(ServerError):
+    """The database does not start, does not answer or refuses the login."""
+
+
+class MigrationFailed(ServerError):
+    """A migration was refused by the database and rolled back."""
