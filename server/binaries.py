@@ -61,7 +61,8 @@ def candidates() -> Iterator[Binaries]:
         if folder not in seen and (found := _inspect(folder)):
             seen.add(folder)
             yield found
-    if (folder := bundled_folder()) and (found := _inspect(folder, bundled=True)):
+    wheel = bundled_folder()
+    if wheel is not None and (found := _inspect(wheel, bundled=True)):
         yield found
 
 

@@ -1,0 +1,129 @@
+-- Stands in for what a hosted Supabase project brings and plain PostgreSQL lacks, so that the migrations run unchanged.
+-- Idempotent. Never applied to a database whose platform objects are somebody else's: server.schema sees to that.
+
+do $$
+declare
+  wanted text;
+begin
+  foreach wanted in array array['anon', 'authenticated', 'service_role'] loop
+    -- Roles belong to the whole cluster: another database, or another session just now, may have made them.
+    begin
+      execute format('create role %I nologin noinherit', wanted);
+    exception when duplicate_object or unique_violation then
+      null;
+    end;
+  end loop;
+end
+$$;
+alter role service_role bypassrls;
+
+create schema if not exists auth;
+create schema if not exists realtime;
+grant usage on schema auth, realtime to anon, authenticated, service_role;
+
+create table if not exists auth.users (
+  id uuid primary key default gen_random_uuid(),
+  aud text not null default 'authenticated',
+  role text not null default 'authenticated',
+  email text,
+  encrypted_password text,
+  email_confirmed_at timestamptz,
+  last_sign_in_at timestamptz,
+  banned_until timestamptz,
+  raw_app_meta_data jsonb not null default '{"provider": "email", "providers": ["email"]}',
+  raw_user_meta_data jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+create unique index if not exists users_email on auth.users (lower(email));
+comment on table auth.users is 'Everybody who can sign in. The password is a hash.';
+
+create table if not exists auth.sessions (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  created_at timestamptz not null default now(),
+  refreshed_at timestamptz,
+  not_after timestamptz
+);
+create index if not exists sessions_by_user on auth.sessions (user_id);
+comment on table auth.sessions is 'One login on one device. Deleting the row ends the session and all of its refresh tokens.';
+
+create table if not exists auth.refresh_tokens (
+  id bigint generated always as identity primary key,
+  session_id uuid not null references auth.sessions (id) on delete cascade,
+  user_id uuid not null references auth.users (id) on delete cascade,
+  token text not null unique,
+  parent text,
+  revoked boolean not null default false,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+create unique index if not exists refresh_tokens_active on auth.refresh_tokens (session_id) where not revoked;
+comment on table auth.refresh_tokens is
+  'Single use: taking one revokes it (updated_at says when) and adds its successor, whose parent it is. '
+  'A session has at most one active token. Reuse within 10 s of updated_at, or of the parent of the active one, '
+  'is answered with the active one; any other reuse ends the session.';
+
+alter table auth.users enable row level security;
+alter table auth.sessions enable row level security;
+alter table auth.refresh_tokens enable row level security;
+
+create or replace function auth.jwt() returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb
+$$;
+comment on function auth.jwt() is 'The claims of the caller''s access token, as the gateway verified them.';
+
+create or replace function auth.uid() returns uuid
+language sql stable set search_path = ''
+as $$
+  select nullif(auth.jwt() ->> 'sub', '')::uuid
+$$;
+comment on function auth.uid() is 'The signed-in user, null when there is none.';
+
+create or replace function auth.role() returns text
+language sql stable set search_path = ''
+as $$
+  select nullif(auth.jwt() ->> 'role', '')
+$$;
+comment on function auth.role() is 'The role of the access token.';
+
+create table if not exists realtime.messages (
+  id uuid primary key default gen_random_uuid(),
+  topic text not null,
+  extension text not null default 'broadcast',
+  event text,
+  payload jsonb,
+  private boolean not null default true,
+  inserted_at timestamp not null default now(),
+  updated_at timestamp not null default now()
+);
+alter table realtime.messages enable row level security;
+grant select, insert on realtime.messages to anon, authenticated;
+comment on table realtime.messages is
+  'Holds no rows: its policies say who may join a private topic. The gateway sets realtime.topic, inserts a row, '
+  'reads it as the caller and rolls back.';
+
+create or replace function realtime.topic() returns text
+language sql stable set search_path = ''
+as $$
+  select nullif(current_setting('realtime.topic', true), '')
+$$;
+comment on function realtime.topic() is 'The topic that somebody wants to join, while a policy is asked about it.';
+
+create or replace function realtime.send(payload jsonb, event text, topic text, private boolean default true)
+returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform pg_catalog.pg_notify('homing_realtime', json_build_object(
+    'topic', send.topic, 'event', send.event, 'payload', send.payload, 'private', send.private)::text);
+exception when others then
+  -- A poke is a hint: it must never fail the transaction that it tells of.
+  raise warning 'realtime.send: %', sqlerrm;
+end
+$$;
+revoke execute on function realtime.send(jsonb, text, text, boolean) from public;
+comment on function realtime.send(jsonb, text, text, boolean) is
+  'Broadcasts to a topic after commit, through the notification channel homing_realtime of the gateway.';
