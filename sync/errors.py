@@ -4,6 +4,7 @@ SyncError
 ├── Unreachable      no answer: wait for the network; nothing was refused
 ├── RetryLater       the server is busy or broken: wait, then ask again
 ├── SignInAgain      the login is not valid any more: the user signs in; nothing is erased
+│   └── SessionOver  the server named one of the codes that end a session for good: only its tokens go
 ├── UpdateNeeded     the server speaks a protocol this version does not know
 ├── Refused          the server understood and said no: asking again will not help
 └── NoKeyring        this computer has nowhere safe to keep the login
@@ -28,6 +29,10 @@ class RetryLater(SyncError):
 
 class SignInAgain(SyncError):
     """The session is over or the credentials are wrong; local data stays."""
+
+
+class SessionOver(SignInAgain):
+    """The server has ended this session for good: its tokens are worth nothing any more."""
 
 
 class UpdateNeeded(SyncError):

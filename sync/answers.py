@@ -1,0 +1,212 @@
+"""The server's answers, parsed at the border into the store's records; what they hold beyond that is ignored."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter
+
+from storage.records import (
+    Batch,
+    ChangePage,
+    ChatChange,
+    ChatEdit,
+    ChatId,
+    ChatVerdict,
+    Message,
+    MessageChange,
+    MessageId,
+    MessageStatus,
+    Part,
+    Role,
+    Verdict,
+    VerdictStatus,
+)
+from sync.errors import Unreachable, UpdateNeeded
+
+MAX_CHANGE = 2**63 - 1
+
+Count = Annotated[int, Field(ge=0, le=MAX_CHANGE)]
+
+
+class _VerdictRow(BaseModel):
+    message_id: str
+    status: VerdictStatus
+    sequence_num: Annotated[int, Field(ge=1, le=MAX_CHANGE)] | None = None
+    reason: str | None = None
+
+
+class _ChatVerdictRow(BaseModel):
+    chat_id: str
+    status: Literal["saved", "rejected"]
+    reason: str | None = None
+
+
+class _ChatRow(BaseModel):
+    chat_id: str
+    title: str | None = None
+    project_id: str | None = None
+    model: str | None = None
+    pinned: bool = False
+    archived: bool = False
+    deleted: bool = False
+    created_at: str
+
+
+class _MessageRow(BaseModel):
+    chat_id: str
+    message_id: str
+    sequence_num: Annotated[int, Field(ge=1, le=MAX_CHANGE)]
+    role: Role
+    content: list[Part] | None = None
+    annotations: Any | None = None
+    turn_id: str | None = None
+    status: MessageStatus = MessageStatus.COMPLETE
+    revision: int = 0
+    created_at: str
+    deleted_at: str | None = None
+
+
+class _Chat(BaseModel):
+    change: Count
+    row: _ChatRow
+
+
+class _Message(BaseModel):
+    change: Count
+    row: _MessageRow
+
+
+class _Later(BaseModel):
+    """A kind of change that a later version knows."""
+
+    change: Count
+
+
+def _kind(change: object) -> str:
+    kind = change.get("kind") if isinstance(change, dict) else None
+    return kind if kind in ("chat", "message") else "later"
+
+
+_Change = Annotated[
+    Annotated[_Chat, Tag("chat")] | Annotated[_Message, Tag("message")] | Annotated[_Later, Tag("later")],
+    Discriminator(_kind),
+]
+
+
+class _Changes(BaseModel):
+    epoch: Annotated[str, Field(min_length=1)]
+    cursor: Count
+    head: Count
+    more: bool
+    reset: bool
+    changes: list[_Change]
+
+
+_VERDICTS: TypeAdapter[list[_VerdictRow]] = TypeAdapter(list[_VerdictRow])
+_CHAT_VERDICTS: TypeAdapter[list[_ChatVerdictRow]] = TypeAdapter(list[_ChatVerdictRow])
+_CHANGES: TypeAdapter[_Changes] = TypeAdapter(_Changes)
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    """A message as `append_messages` takes it."""
+    row: dict[str, Any] = {
+        "message_id": message.message_id,
+        "role": message.role.value,
+        "content": message.content,
+        "created_at": message.created_at,
+    }
+    if message.annotations is not None:
+        row["annotations"] = message.annotations
+    if message.turn_id is not None:
+        row["turn_id"] = message.turn_id
+    return row
+
+
+def verdicts(answer: object, batch: Batch) -> tuple[Verdict, ...]:
+    """Exactly one verdict for each message of the batch, or UpdateNeeded."""
+    rows = _VERDICTS.validate_python(_json(answer))
+    _require_each([row.message_id for row in rows], [message.message_id for message in batch.messages])
+    if any(row.sequence_num is None and row.status is not VerdictStatus.REJECTED for row in rows):
+        raise _unreadable()
+    return tuple(
+        Verdict(
+            message_id=MessageId(row.message_id),
+            status=row.status,
+            sequence_num=row.sequence_num,
+            reason=row.reason,
+        )
+        for row in rows
+    )
+
+
+def chat_verdicts(answer: object, edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
+    """Exactly one verdict for each edited chat, or UpdateNeeded."""
+    rows = _CHAT_VERDICTS.validate_python(_json(answer))
+    _require_each([row.chat_id for row in rows], [edit.chat_id for edit in edits])
+    return tuple(ChatVerdict(ChatId(row.chat_id), row.status == "saved", row.reason) for row in rows)
+
+
+def change_page(answer: object) -> ChangePage:
+    """One pull. Changes of a kind unknown here are left out, and the cursor passes over them."""
+    page = _CHANGES.validate_python(_json(answer))
+    return ChangePage(
+        epoch=page.epoch,
+        cursor=page.cursor,
+        head=page.head,
+        more=page.more,
+        reset=page.reset,
+        changes=tuple(_record(change) for change in page.changes if not isinstance(change, _Later)),
+    )
+
+
+def _record(change: _Chat | _Message) -> ChatChange | MessageChange:
+    return _chat_change(change) if isinstance(change, _Chat) else _message_change(change)
+
+
+def _chat_change(change: _Chat) -> ChatChange:
+    row = change.row
+    return ChatChange(
+        change=change.change,
+        chat_id=ChatId(row.chat_id),
+        title=row.title or "",
+        project_id=row.project_id,
+        model=row.model,
+        pinned=row.pinned,
+        archived=row.archived,
+        deleted=row.deleted,
+        created_at=row.created_at,
+    )
+
+
+def _message_change(change: _Message) -> MessageChange:
+    row = change.row
+    return MessageChange(
+        change=change.change,
+        chat_id=ChatId(row.chat_id),
+        message_id=MessageId(row.message_id),
+        sequence_num=row.sequence_num,
+        role=row.role,
+        content=tuple(row.content or ()),
+        annotations=row.annotations,
+        turn_id=row.turn_id,
+        status=row.status,
+        revision=row.revision,
+        deleted=row.deleted_at is not None,
+        created_at=row.created_at,
+    )
+
+
+def _json(answer: object) -> object:
+    """The official client hands over a body that is no JSON as text."""
+    if isinstance(answer, str):
+        raise Unreachable("The server's answer is cut off: Homing tries again by itself.")
+    return answer
+
+
+def _require_each(answered: Sequence[str], asked: Sequence[str]) -> None:
+    if sorted(answered) != sorted(asked):
+        raise _unreadable()
+
+
+def _unreadable() -> UpdateNeeded:
+    return UpdateNeeded("The server answers in a way that this version cannot read: update Homing.")
