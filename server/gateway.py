@@ -1,0 +1,106 @@
+"""The gateway: every route that the official clients use, assembled over one database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+from psycopg_pool import PoolTimeout
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
+
+from server.accounts import Accounts
+from server.answers import rest_error
+from server.auth import Auth, Handler
+from server.callers import Door
+from server.catalogue import Catalogue
+from server.database import Pool, open_pool
+from server.guards import Guard, Hosts
+from server.hub import GOING_AWAY, Hub
+from server.keys import Keys
+from server.passwords import Passwords
+from server.pokes import Pokes
+from server.realtime import Realtime
+from server.rpc import Rpc
+from server.tokens import Tokens
+from server.topics import TopicPolicies
+
+_HEALTH_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The ASGI application, and the hub to clear when it ends."""
+
+    app: ASGIApp
+    hub: Hub
+
+    def hang_up(self) -> None:
+        """Ends all realtime sockets, so that a stopping server need not wait for them."""
+        self.hub.close_all(GOING_AWAY)
+
+
+@asynccontextmanager
+async def open_gateway(
+    conninfo: str, keys: Keys, *, url: str, host: str, names: Iterable[str] = ()
+) -> AsyncIterator[Gateway]:
+    """A gateway that is ready to answer, over a database that has the schema; `url` is where it listens."""
+    tokens = Tokens(keys.jwt_secret, f"{url}/auth/v1")
+    door, hub, passwords = Door(keys.publishable, tokens), Hub(), Passwords()
+    async with open_pool(conninfo) as pool:
+        catalogue = Catalogue(pool)
+        await catalogue.read()
+        pokes = Pokes(conninfo, hub)
+        listening = asyncio.create_task(pokes.run(), name="pokes")
+        await pokes.listening.wait()
+        auth = Auth(door, Accounts(pool), tokens, passwords, hub.end_sessions)
+        routes = [
+            Route("/health", _health(pool)),
+            Route("/rest/v1/rpc/{name}", Rpc(door, catalogue, pool).endpoint, methods=["POST", "GET"]),
+            *_auth_routes(auth),
+            WebSocketRoute(
+                "/realtime/v1/websocket", Realtime(door, hub, TopicPolicies(pool).allows).endpoint
+            ),
+        ]
+        app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
+        try:
+            yield Gateway(Guard(app, Hosts(host, names)), hub)
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+            passwords.close()
+
+
+def _auth_routes(auth: Auth) -> list[Route]:
+    return [
+        Route("/auth/v1/health", auth.guarded(auth.health)),
+        Route("/auth/v1/settings", auth.guarded(auth.settings)),
+        Route("/auth/v1/signup", auth.guarded(auth.sign_up), methods=["POST"]),
+        Route("/auth/v1/token", auth.guarded(auth.token), methods=["POST"]),
+        Route("/auth/v1/user", auth.guarded(auth.user)),
+        Route("/auth/v1/logout", auth.guarded(auth.logout), methods=["POST"]),
+    ]
+
+
+def _health(pool: Pool) -> Handler:
+    async def endpoint(_: Request) -> Response:
+        try:
+            async with asyncio.timeout(_HEALTH_SECONDS), pool.connection() as db:
+                await db.execute("select")
+        except (psycopg.Error, PoolTimeout, TimeoutError):
+            return JSONResponse({"status": "error", "reason": "PostgreSQL does not answer"}, 503)
+        return JSONResponse({"status": "ok"})
+
+    return endpoint
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    return rest_error(
+        404, "PGRST125", "There is nothing here.", hint="Use the url that homing serve printed."
+    )

@@ -1,0 +1,117 @@
+"""What stands before every route: Host and Origin checks, security headers, and errors that tell nothing."""
+
+import ipaddress
+import logging
+import socket
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.answers import rest_error
+
+_log = logging.getLogger(__name__)
+
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a listen address can only be reached from this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Hosts:
+    """The names under which this server may be asked for.
+
+    A web page that rebinds its own name to this machine still sends that name. An address cannot be rebound,
+    so a server that listens beyond loopback takes any.
+    """
+
+    def __init__(self, listen: str, names: Iterable[str] = ()) -> None:
+        self._any_address = not is_loopback(listen)
+        self._names = {*_LOOPBACK_NAMES, listen.lower(), *(name.lower() for name in names)}
+        if self._any_address:
+            own = socket.gethostname().lower()
+            self._names |= {own, f"{own}.local"}
+
+    def knows(self, host: str | None) -> bool:
+        """Whether a Host header, with or without its port, names this server."""
+        name = _name(host)
+        return name is not None and (name in self._names or (self._any_address and _is_address(name)))
+
+
+def _name(host: str | None) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname if host else None
+    except ValueError:
+        return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class Guard:
+    """The outermost ASGI application."""
+
+    def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuses strangers, passes the rest on, and turns an unforeseen error into a plain 500."""
+        if scope["type"] not in ("http", "websocket"):
+            return
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                MutableHeaders(scope=message).update(_HEADERS)
+            started = True
+            await send(message)
+
+        answer = self._refusal(Headers(scope=scope))
+        try:
+            await (answer or self._app)(scope, receive, send_guarded)
+        except Exception as error:  # noqa: BLE001  # a traceback or message could carry a token or message text
+            _log.error("Unforeseen %s in %s.", type(error).__name__, _place(error))  # as above
+            if not started and scope["type"] == "http":
+                await rest_error(500, "XX000", "The server made a mistake.")(scope, receive, send_guarded)
+
+    def _refusal(self, headers: Headers) -> Response | None:
+        host, origin = headers.get("host"), headers.get("origin")
+        if len(headers.getlist("host")) != 1 or not self._hosts.knows(host):
+            return rest_error(
+                421,
+                "PT421",
+                "This server does not go by that name.",
+                hint="Use the url that homing serve printed.",
+            )
+        if origin is not None and urlsplit(origin).netloc != host:
+            return rest_error(403, "PT403", "Web pages of another origin may not use this server.")
+        return None
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "an unknown place"

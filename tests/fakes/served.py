@@ -1,0 +1,140 @@
+"""A real `homing serve` in a process of its own on loopback, and people who just signed up to it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from supabase import AsyncClient, AsyncClientOptions, acreate_client
+from supabase_auth import Session
+
+PASSWORD = "correct horse battery"
+
+_CODE = """
+import json, sys
+from pathlib import Path
+from server.serve import serve
+given = json.loads(sys.argv[1])
+serve(
+    Path(given["data_dir"]), host=given["host"], port=given["port"], database_url=given["database_url"],
+    on_ready=lambda url, key: print(json.dumps([url, key]), flush=True),
+)
+"""
+_REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server: how clients reach it, where its data is, and what it wrote to stderr so far."""
+
+    url: str
+    key: str
+    data_dir: Path
+    process: "subprocess.Popen[str]"
+    log: Path
+
+    def headers(self, token: str | None = None) -> dict[str, str]:
+        """What every request must carry."""
+        return {"apikey": self.key, "Authorization": f"Bearer {token or self.key}"}
+
+    def sign_up(self, email: str | None = None) -> "Person":
+        """Somebody new, with a session."""
+        email = email or f"{uuid.uuid4().hex}@example.test"
+        answer = httpx.post(
+            f"{self.url}/auth/v1/signup", headers=self.headers(), json={"email": email, "password": PASSWORD}
+        )
+        answer.raise_for_status()
+        session = answer.json()
+        return Person(self, session["user"]["id"], email, session["access_token"], session["refresh_token"])
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, patience: float = 60) -> int:
+        """Signals the server and waits for its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(patience)
+
+    @property
+    def stderr(self) -> str:
+        """All that the server said to its operator."""
+        return self.log.read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user of a served server, with the tokens of the first sign-in."""
+
+    served: Served
+    user_id: str
+    email: str
+    access_token: str
+    refresh_token: str
+
+    def rpc(self, name: str, **arguments: object) -> httpx.Response:
+        """Calls a function as this person, without the official client."""
+        return httpx.post(
+            f"{self.served.url}/rest/v1/rpc/{name}",
+            headers=self.served.headers(self.access_token),
+            json=arguments,
+        )
+
+
+@contextmanager
+def serving(
+    data_dir: Path, *, host: str = "127.0.0.1", port: int = 0, database_url: str | None = None
+) -> Iterator[Served]:
+    """A server on a free port that is stopped at the end, PostgreSQL included."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log = data_dir / "serve.stderr"
+    given = {"data_dir": str(data_dir), "host": host, "port": port, "database_url": database_url}
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", _CODE, json.dumps(given)],
+            cwd=_REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+    assert process.stdout is not None
+    with process.stdout:
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the server did not start ({process.wait(60)}): {log.read_text()}")
+        served = Served(*json.loads(line), data_dir=data_dir, process=process, log=log)
+        try:
+            yield served
+        finally:
+            served.stop()
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A data directory for one server, gone afterwards; PostgreSQL's unprivileged user can get there."""
+    with tempfile.TemporaryDirectory(prefix="homing-served-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Served]:
+    """One server for all tests of a worker: give each test its own people."""
+    with server_folder() as folder, serving(folder) as running:
+        yield running
+
+
+async def official_client(served: Served, session: Session | None = None) -> AsyncClient:
+    """The unmodified official client, without its refresh timer, signed in when given a session."""
+    options = AsyncClientOptions(auto_refresh_token=False, persist_session=False)
+    client = await acreate_client(served.url, served.key, options)
+    if session is not None:
+        await client.auth.set_session(session.access_token, session.refresh_token)
+    return client
