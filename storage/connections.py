@@ -1,0 +1,87 @@
+"""Opens SQLite files the way the store needs them."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from storage.errors import StoreReadOnly
+from storage.schema import is_current, refuse_newer, steps
+from storage.translate import translated
+
+BUSY_SECONDS: Final = 5.0
+_WRITER: Final = (
+    "pragma synchronous = full",
+    "pragma fullfsync = on",  # macOS: plain fsync stops at the drive's cache
+    "pragma checkpoint_fullfsync = on",
+    "pragma foreign_keys = on",
+    "pragma trusted_schema = off",
+    "pragma journal_size_limit = 67108864",
+)
+
+
+def prepare(path: Path) -> None:
+    """Creates the folder and brings the file to the current schema. Raises StoreUnavailable's kinds."""
+    with translated(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not is_current(path):
+        _migrate(path)
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The connection that may write; usable from whichever thread owns it."""
+    with translated(path):
+        connection = _connect(path, "rw")
+        try:
+            for pragma in _WRITER:
+                connection.execute(pragma)
+            connection.execute("begin immediate")
+            connection.execute("rollback")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write."""
+    with translated(path):
+        connection = _connect(path, "ro")
+        connection.execute("pragma query_only = on")
+        return connection
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    # isolation_level None: the store begins and ends every transaction itself.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _migrate(path: Path) -> None:
+    from sqlite_utils import Database
+
+    from storage.migrations import MIGRATIONS
+
+    with translated(path):
+        connection = _connect(path, "rwc")
+        try:
+            _use_wal(connection, path)
+            for pragma in _WRITER:
+                connection.execute(pragma)
+            connection.execute("begin immediate")
+            # Another process may have migrated between our look and our lock.
+            refuse_newer(path, steps(connection))
+            MIGRATIONS.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+            connection.execute("commit")
+        finally:
+            connection.close()
+
+
+def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
+    (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
+    if mode != "wal":
+        raise StoreReadOnly(f"{path.name} cannot be used on this disk: keep Homing's data on a local disk")

@@ -1,0 +1,44 @@
+"""Takes in what the server changed: rows and cursor in one transaction (I11)."""
+
+from storage import epochs, incoming
+from storage.records import AccountId, ChangePage, ChatChange, Cursor
+from storage.transaction import Reader, Transaction
+
+
+def cursor(db: Reader, account_id: AccountId) -> Cursor:
+    """How far the account has been pulled."""
+    row = db.execute("select epoch, change from accounts where account_id = ?", (account_id,)).fetchone()
+    return Cursor(*row) if row else Cursor()
+
+
+def apply(tx: Transaction, account_id: AccountId, page: ChangePage) -> bool:
+    """Applies one answer of a pull. Twice is as good as once.
+
+    A pending message is left alone, unless the page holds the same id and body: then it is confirmed (I17). Fields of
+    a chat that were edited here and not confirmed stay. At the head of a reset pull, what the server lost is queued
+    again (I12). False, and nothing is changed, when the page shows that the server was wound back in this epoch:
+    pull again from nothing.
+    """
+    held = cursor(tx.db, account_id)
+    reset = page.reset or held.epoch is None
+    if not reset and (page.epoch != held.epoch or page.cursor < held.change):
+        return False
+    generation = epochs.generation(tx, account_id)
+    if reset:
+        generation = epochs.begin(tx, account_id)
+    elif incoming.shows_rewind(tx.db, account_id, generation, page.changes):
+        return False
+    tx.db.execute(
+        "update accounts set epoch = ?, change = ? where account_id = ?",
+        (page.epoch, page.cursor, account_id),
+    )
+    arrivals = incoming.Arrivals(tx, account_id, generation)
+    for change in page.changes:
+        if isinstance(change, ChatChange):
+            arrivals.chat(change)
+        else:
+            arrivals.message(change)
+    arrivals.finish()
+    if not page.more:
+        epochs.finish(tx, account_id, generation)
+    return True

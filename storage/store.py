@@ -1,0 +1,90 @@
+"""The open store: the writer thread, the readers and who wants to know of commits."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+from storage.clock import utc_now
+from storage.connections import prepare
+from storage.lanes import Lane
+from storage.reading import Readers
+from storage.records import Touched
+from storage.transaction import Reader, Transaction
+from storage.writing import Writer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["Lane", "Reader", "Store", "Transaction"]
+
+T = TypeVar("T")
+
+
+class Store:
+    """One profile's SQLite file, open. Every method may be called from any thread."""
+
+    def __init__(self, path: Path, clock: Callable[[], datetime]) -> None:
+        self.path = path
+        self._listeners: tuple[Callable[[Touched], None], ...] = ()
+        self._lock = Lock()
+        self._writer = Writer(path, clock, self._tell)
+        self._readers = Readers(path)
+
+    @classmethod
+    def open(cls, path: Path, *, clock: Callable[[], datetime] = utc_now) -> "Store":
+        """Opens or creates the file and brings it to the current schema.
+
+        Raises NewerSchema, StoreCorrupt, StoreReadOnly, StoreLocked or DiskFull.
+        """
+        prepare(path)
+        return cls(path, clock)
+
+    def write(self, job: Callable[[Transaction], T], lane: Lane = Lane.PERSON) -> "Future[T]":
+        """Runs the job in one transaction on the writer thread.
+
+        The future resolves after the commit is durable and the listeners were told. It raises a StorageError, or
+        what the job raised; then nothing was changed, save for UnknownOutcome: try again with the same ids.
+        """
+        return self._writer.write(job, lane)
+
+    def read(self, query: Callable[[Reader], T]) -> T:
+        """Runs the query on one snapshot, on this thread's own read-only connection. Raises StorageError.
+
+        Rows must be fetched before it returns.
+        """
+        return self._readers.read(query)
+
+    def subscribe(self, listener: Callable[[Touched], None]) -> Callable[[], None]:
+        """Calls `listener` on the writer thread after each commit that changed something. Returns the unsubscriber."""
+        entry = _Entry(listener)
+        with self._lock:
+            self._listeners = (*self._listeners, entry)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._listeners = tuple(kept for kept in self._listeners if kept is not entry)
+
+        return unsubscribe
+
+    def foreign_changes(self) -> bool:
+        """Whether the writer or another process committed since this thread's last call. Costs microseconds."""
+        return self._readers.foreign_changes()
+
+    def close(self) -> None:
+        """Finishes queued writes and closes. The last one to close folds the write-ahead log into the file."""
+        self._readers.close()
+        self._writer.close()
+
+    def _tell(self, touched: Touched) -> None:
+        for listener in self._listeners:
+            listener(touched)
+
+
+class _Entry:
+    def __init__(self, listener: Callable[[Touched], None]) -> None:
+        self._listener = listener
+
+    def __call__(self, touched: Touched) -> None:
+        self._listener(touched)

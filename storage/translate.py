@@ -1,0 +1,97 @@
+"""The one table that turns SQLite's errors into the store's own."""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from storage.errors import (
+    DiskFull,
+    InvalidMessage,
+    StorageError,
+    StoreCorrupt,
+    StoreLocked,
+    StoreReadOnly,
+    StoreUnavailable,
+)
+
+_FULL = (DiskFull, "The disk is full: free some space, then try again; nothing was changed")
+_LOCKED = (StoreLocked, "Another program holds {name}: close it, or try again in a moment")
+_CORRUPT = (StoreCorrupt, "{name} is damaged: run `homing doctor`; nothing was deleted")
+_READ_ONLY = (StoreReadOnly, "{name} cannot be written: check that its folder is yours and not read-only")
+_DISK = (StoreUnavailable, "The disk failed while using {name}: check the disk, then try again")
+_TOO_LARGE = (InvalidMessage, "This is more than the store can hold: shorten it")
+
+TABLE: Final[dict[int, tuple[type[StorageError], str]]] = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR_SHMSIZE: _FULL,  # the -shm file cannot grow
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_PROTOCOL: _LOCKED,
+    sqlite3.SQLITE_CORRUPT: _CORRUPT,
+    sqlite3.SQLITE_NOTADB: _CORRUPT,
+    sqlite3.SQLITE_FORMAT: _CORRUPT,
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_PERM: _READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: _READ_ONLY,
+    sqlite3.SQLITE_AUTH: _READ_ONLY,
+    sqlite3.SQLITE_IOERR: _DISK,
+    sqlite3.SQLITE_NOLFS: _DISK,
+    sqlite3.SQLITE_TOOBIG: _TOO_LARGE,
+}
+"""By extended code first, then by primary code. What is in neither is our own bug and is raised as it came."""
+
+BUGS: Final = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_INTERNAL,
+        sqlite3.SQLITE_ABORT,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_NOTFOUND,
+        sqlite3.SQLITE_EMPTY,
+        sqlite3.SQLITE_SCHEMA,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_MISUSE,
+        sqlite3.SQLITE_RANGE,
+    }
+)
+"""Primary codes that the user's world cannot cause."""
+
+_OS_TABLE: Final = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY,
+}
+
+
+def translate(error: sqlite3.Error, path: Path) -> StorageError | None:
+    """The store's error for SQLite's, or None for a bug."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return None
+    entry = TABLE.get(code) or TABLE.get(code & 0xFF)
+    return entry[0](entry[1].format(name=path.name)) if entry else None
+
+
+def translate_os(error: OSError, path: Path) -> StorageError:
+    """The store's error for one of the file system's."""
+    kind, words = _OS_TABLE.get(error.errno or 0, _READ_ONLY)
+    return kind(words.format(name=path.name))
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raises what SQLite and the file system raise inside as StorageError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if (known := translate(error, path)) is None:
+            raise
+        raise known from error
+    except OSError as error:
+        raise translate_os(error, path) from error

@@ -1,0 +1,130 @@
+"""The one thread that writes."""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from storage.connections import open_writer
+from storage.errors import StoreUnavailable, UnknownOutcome
+from storage.lanes import Lane, LaneQueue
+from storage.records import Touched
+from storage.transaction import Transaction
+from storage.translate import translate, translated
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+T = TypeVar("T")
+_Job: TypeAlias = "tuple[Callable[[Transaction], Any], Future[Any]]"
+_LOG = logging.getLogger(__name__)
+_SETTLED = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY})
+
+
+class Writer:
+    """Owns the write connection. Jobs of any thread run here one after the other, each in its own transaction."""
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], datetime],
+        committed: Callable[[Touched], None],
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._committed = committed
+        self._sqlite: sqlite3.Connection | None = open_writer(path)
+        self._db: Database | None = None
+        self._queue: LaneQueue[_Job] = LaneQueue()
+        self._thread = threading.Thread(target=self._run, name="homing-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, job: Callable[[Transaction], T], lane: Lane) -> "Future[T]":
+        """Queues the job. The future holds what it returned once that is durable, or what went wrong."""
+        future: Future[T] = Future()
+        if not self._queue.put((job, future), lane):
+            future.set_exception(StoreUnavailable("The store is closed: start Homing again"))
+        return future
+
+    def close(self) -> None:
+        """Finishes what is queued, then closes the connection."""
+        self._queue.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._queue.take()) is not None:
+            job, future = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = self._perform(job)
+            except BaseException as error:  # noqa: BLE001 - the job runner: the future carries it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            # Not until the next job: that would keep a result, and whoever waits for it, alive.
+            del item, job, future
+        self._shut()
+
+    def _perform(self, job: Callable[[Transaction], T]) -> T:
+        with translated(self._path):
+            db = self._open()
+            db.conn.execute("begin immediate")
+            try:
+                transaction = Transaction(db, self._clock)
+                result = job(transaction)
+            except BaseException:
+                self._roll_back()
+                raise
+            self._commit(db.conn)
+        self._tell(transaction)
+        return result
+
+    def _open(self) -> "Database":
+        from sqlite_utils import Database
+
+        if self._sqlite is None:
+            self._sqlite = open_writer(self._path)
+        if self._db is None:
+            self._db = Database(self._sqlite, recursive_triggers=False, execute_plugins=False)
+        return self._db
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("commit")
+        except sqlite3.Error as error:
+            # After a failed commit only the file knows what is in it (I3): start from the file again.
+            self._shut()
+            settled = translate(error, self._path)
+            if settled is not None and getattr(error, "sqlite_errorcode", 0) & 0xFF in _SETTLED:
+                raise settled from error
+            raise UnknownOutcome(
+                "The disk failed while saving: check whether it is there, then try again"
+            ) from error
+
+    def _roll_back(self) -> None:
+        try:
+            if self._sqlite is not None and self._sqlite.in_transaction:
+                self._sqlite.execute("rollback")
+        except sqlite3.Error:
+            self._shut()
+
+    def _shut(self) -> None:
+        connection, self._sqlite, self._db = self._sqlite, None, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    def _tell(self, transaction: Transaction) -> None:
+        touched = transaction.touched()
+        if touched is None:
+            return
+        try:
+            self._committed(touched)
+        except Exception:  # noqa: BLE001 - a listener's bug must not end the writer
+            _LOG.exception("A listener of the store failed")
