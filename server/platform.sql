@@ -41,28 +41,23 @@ comment on table auth.users is 'Everybody who can sign in. The password is a has
 create table if not exists auth.sessions (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null references auth.users (id) on delete cascade,
+  refresh_counter bigint not null default 1,
   created_at timestamptz not null default now(),
   refreshed_at timestamptz,
   not_after timestamptz
 );
 create index if not exists sessions_by_user on auth.sessions (user_id);
-comment on table auth.sessions is 'One login on one device. Deleting the row ends the session and all of its refresh tokens.';
+comment on table auth.sessions is 'One login on one device. refresh_counter names its one active refresh token. '
+  'Deleting the row ends the session.';
 
 create table if not exists auth.refresh_tokens (
-  id bigint generated always as identity primary key,
   session_id uuid not null references auth.sessions (id) on delete cascade,
-  user_id uuid not null references auth.users (id) on delete cascade,
-  token text not null unique,
-  parent text,
-  revoked boolean not null default false,
-  created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  counter bigint not null,
+  replaced_at timestamptz not null,
+  primary key (session_id, counter)
 );
-create unique index if not exists refresh_tokens_active on auth.refresh_tokens (session_id) where not revoked;
 comment on table auth.refresh_tokens is
-  'Single use: taking one revokes it (updated_at says when) and adds its successor, whose parent it is. '
-  'A session has at most one active token. Reuse within 10 s of updated_at, or of the parent of the active one, '
-  'is answered with the active one; any other reuse ends the session.';
+  'The tokens that were replaced a moment ago. Their text is nowhere: a token is its session and counter, signed.';
 
 alter table auth.users enable row level security;
 alter table auth.sessions enable row level security;
