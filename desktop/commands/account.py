@@ -11,7 +11,7 @@ import click
 from desktop.commands.options import GlobalOptions, HomingGroup, pass_options
 from storage import accounts
 from storage.records import Account
-from sync.vault import SessionStoreKind
+from sync.vault import chosen_kind
 
 if TYPE_CHECKING:
     from storage.store import Store
@@ -47,9 +47,7 @@ def _password(*, confirm: bool) -> str:
 def _service(options: GlobalOptions, store: "Store") -> Iterator["SyncService"]:
     from sync.service import SyncService
 
-    service = SyncService(
-        store, options.profile_dir, session_store=SessionStoreKind.from_environment(), realtime=False
-    )
+    service = SyncService(store, options.profile_dir, session_store=chosen_kind(), realtime=False)
     try:
         yield service
     finally:

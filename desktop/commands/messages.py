@@ -1,5 +1,6 @@
 """`homing send` and `homing history`: write a message down, and read a chat back, newest first."""
 
+import sys
 from typing import Any
 
 import click
@@ -15,15 +16,24 @@ from storage.records import ChatId, Message, SyncState
 @click.argument("text")
 @pass_options
 def send(options: GlobalOptions, chat_id: str, text: str) -> None:
-    """Commit a user message as pending and return. TEXT - reads standard input."""
+    """Commit a user message as pending and return. TEXT - reads standard input, without its last line break."""
     if text == "-":
-        text = click.get_text_stream("stdin").read()
+        text = _standard_input()
     with options.store() as store:
         saved = store.write(lambda tx: messages.commit(tx, ChatId(chat_id), text, clear_draft=False)).result()
     options.say(
         {"chat_id": saved.chat_id, "message_id": saved.message_id, "sync_state": saved.sync_state},
         f"Saved here, not yet synced: {saved.message_id}",
     )
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode().removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise click.ClickException(
+            "The text is not UTF-8: convert it first, for example with iconv."
+        ) from error
 
 
 @click.command(cls=HomingCommand)

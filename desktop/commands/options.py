@@ -12,7 +12,7 @@ import click
 from platformdirs import user_data_path
 
 from storage.errors import StorageError
-from storage.paths import profile_dir, store_path
+from storage.paths import STORE_NAME, profile_dir
 from sync.errors import SyncError
 
 if TYPE_CHECKING:
@@ -35,8 +35,11 @@ class GlobalOptions:
 
     @property
     def profile_dir(self) -> Path:
-        """Where this profile's store, locks and sessions are."""
-        return profile_dir(self.data_dir, self.profile)
+        """Where this profile's store, locks and sessions are. ClickException for a name that is none."""
+        try:
+            return profile_dir(self.data_dir, self.profile)
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
 
     @contextmanager
     def store(self) -> Iterator["Store"]:
@@ -44,7 +47,7 @@ class GlobalOptions:
         from storage.store import Store
 
         with told_in_one_line():
-            store = Store.open(store_path(self.data_dir, self.profile))
+            store = Store.open(self.profile_dir / STORE_NAME)
             try:
                 yield store
             finally:

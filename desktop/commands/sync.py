@@ -9,7 +9,7 @@ import click
 
 from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
 from sync.status import SyncStatus
-from sync.vault import SessionStoreKind
+from sync.vault import chosen_kind
 
 if TYPE_CHECKING:
     from sync.service import SyncService
@@ -23,9 +23,7 @@ def sync(options: GlobalOptions, *, watch: bool) -> None:
     from sync.service import SyncService
 
     with options.store() as store:
-        service = SyncService(
-            store, options.profile_dir, session_store=SessionStoreKind.from_environment(), realtime=watch
-        )
+        service = SyncService(store, options.profile_dir, session_store=chosen_kind(), realtime=watch)
         try:
             service.start()
             if watch:
