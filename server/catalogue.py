@@ -65,17 +65,17 @@ class Catalogue:
         self._pool = pool
         self._clock = clock
         self._functions: dict[str, Function] = {}
-        self._read_at = float("-inf")
+        self._missed_at = float("-inf")
 
     async def find(self, name: str) -> Function | None:
         """The function of that name; None when there is none, or more than one."""
-        if name not in self._functions and self._clock() - self._read_at >= _MISS_INTERVAL_SECONDS:
+        if name not in self._functions and self._clock() - self._missed_at >= _MISS_INTERVAL_SECONDS:
+            self._missed_at = self._clock()
             await self.read()
         return self._functions.get(name)
 
     async def read(self) -> None:
         """Reads all functions again."""
-        self._read_at = self._clock()
         async with self._pool.connection() as db, db.cursor(row_factory=class_row(_Described)) as cursor:
             await cursor.execute(_DESCRIBE)
             described = await cursor.fetchall()

@@ -7,15 +7,15 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
-from supabase_auth import Session
 
 PASSWORD = "correct horse battery"
 
@@ -61,6 +61,17 @@ class Served:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(patience)
+
+    def database(self) -> "psycopg.Connection":
+        """A connection of the database's admin."""
+        cluster = self.data_dir / "server" / "cluster"
+        return psycopg.connect(
+            host=str(cluster / "run"),
+            user="homing",
+            password=(cluster / "password").read_text(),
+            dbname="homing",
+            autocommit=True,
+        )
 
     @property
     def stderr(self) -> str:
@@ -118,23 +129,33 @@ def serving(
 
 @contextmanager
 def server_folder() -> Iterator[Path]:
-    """A data directory for one server, gone afterwards; PostgreSQL's unprivileged user can get there."""
+    """A data directory for servers, gone afterwards; PostgreSQL's unprivileged user can get there."""
     with tempfile.TemporaryDirectory(prefix="homing-served-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
 
-@pytest.fixture(scope="session")
-def served() -> Iterator[Served]:
-    """One server for all tests of a worker: give each test its own people."""
+@contextmanager
+def fresh_server() -> Iterator[Served]:
+    """A server with nobody in it, gone afterwards."""
     with server_folder() as folder, serving(folder) as running:
         yield running
 
 
-async def official_client(served: Served, session: Session | None = None) -> AsyncClient:
-    """The unmodified official client, without its refresh timer, signed in when given a session."""
-    options = AsyncClientOptions(auto_refresh_token=False, persist_session=False)
-    client = await acreate_client(served.url, served.key, options)
-    if session is not None:
-        await client.auth.set_session(session.access_token, session.refresh_token)
-    return client
+@pytest.fixture(scope="session")
+def served() -> Iterator[Served]:
+    """One server for all tests of a worker: give each test its own people."""
+    with fresh_server() as running:
+        yield running
+
+
+@asynccontextmanager
+async def official_client(served: Served) -> AsyncIterator[AsyncClient]:
+    """The unmodified official client, signed out, without its refresh timer; everything it opened is closed."""
+    async with httpx.AsyncClient(timeout=30) as http:
+        options = AsyncClientOptions(auto_refresh_token=False, persist_session=False, httpx_client=http)
+        client = await acreate_client(served.url, served.key, options)
+        try:
+            yield client
+        finally:
+            await client.realtime.close()
