@@ -1,6 +1,6 @@
 """The server's answers, parsed at the border into the store's records; what they hold beyond that is ignored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter
@@ -123,27 +123,21 @@ def message_json(message: Message) -> dict[str, Any]:
 
 
 def verdicts(answer: object, batch: Batch) -> tuple[Verdict, ...]:
-    """Exactly one verdict for each message of the batch, or UpdateNeeded."""
+    """Exactly one verdict for each message of the batch, in its order, or UpdateNeeded."""
     rows = _VERDICTS.validate_python(_json(answer))
-    _require_each([row.message_id for row in rows], [message.message_id for message in batch.messages])
     if any(row.sequence_num is None and row.status is not VerdictStatus.REJECTED for row in rows):
         raise _unreadable()
-    return tuple(
-        Verdict(
-            message_id=MessageId(row.message_id),
-            status=row.status,
-            sequence_num=row.sequence_num,
-            reason=row.reason,
-        )
-        for row in rows
-    )
+    by_id = {row.message_id: row for row in rows}
+    _require_each(by_id, len(rows), [message.message_id for message in batch.messages])
+    return tuple(_verdict(by_id[message.message_id]) for message in batch.messages)
 
 
 def chat_verdicts(answer: object, edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
-    """Exactly one verdict for each edited chat, or UpdateNeeded."""
+    """Exactly one verdict for each edited chat, in their order, or UpdateNeeded."""
     rows = _CHAT_VERDICTS.validate_python(_json(answer))
-    _require_each([row.chat_id for row in rows], [edit.chat_id for edit in edits])
-    return tuple(ChatVerdict(ChatId(row.chat_id), row.status == "saved", row.reason) for row in rows)
+    by_id = {row.chat_id: row for row in rows}
+    _require_each(by_id, len(rows), [edit.chat_id for edit in edits])
+    return tuple(_chat_verdict(by_id[edit.chat_id]) for edit in edits)
 
 
 def change_page(answer: object) -> ChangePage:
@@ -157,6 +151,14 @@ def change_page(answer: object) -> ChangePage:
         reset=page.reset,
         changes=tuple(_record(change) for change in page.changes if not isinstance(change, _Later)),
     )
+
+
+def _verdict(row: _VerdictRow) -> Verdict:
+    return Verdict(MessageId(row.message_id), row.status, row.sequence_num, row.reason)
+
+
+def _chat_verdict(row: _ChatVerdictRow) -> ChatVerdict:
+    return ChatVerdict(ChatId(row.chat_id), row.status == "saved", row.reason)
 
 
 def _record(change: _Chat | _Message) -> ChatChange | MessageChange:
@@ -203,8 +205,8 @@ def _json(answer: object) -> object:
     return answer
 
 
-def _require_each(answered: Sequence[str], asked: Sequence[str]) -> None:
-    if sorted(answered) != sorted(asked):
+def _require_each(answered: Mapping[str, object], rows: int, asked: Sequence[str]) -> None:
+    if rows != len(answered) or set(answered) != set(asked):
         raise _unreadable()
 
 
