@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, LiteralString, cast
+from typing import Final
 
 import psycopg
 from psycopg import sql
@@ -36,8 +36,13 @@ def migrations() -> tuple[Migration, ...]:
     for folder in (_HERE.parent / "supabase" / "migrations", _HERE / "migrations"):
         if folder.is_dir():
             files = sorted(folder.glob("*.sql"))
-            return tuple(Migration(*file.stem.split("_", 1), path=file) for file in files)
+            return tuple(_named(file) for file in files)
     raise MigrationFailed("This installation lacks its migrations: install Homing again.")
+
+
+def _named(file: Path) -> Migration:
+    version, _, name = file.stem.partition("_")
+    return Migration(version, name, file)
 
 
 def apply(conninfo: str) -> tuple[str, ...]:
@@ -96,7 +101,7 @@ def _lock(db: psycopg.Connection) -> None:
 
 def _run(db: psycopg.Connection, text: str) -> None:
     # Our own files, never input: without parameters psycopg sends the whole script as it is.
-    db.execute(cast(LiteralString, text))
+    db.execute(text)
 
 
 @contextmanager
@@ -106,7 +111,7 @@ def _failing_as(what: str) -> Iterator[None]:
     except psycopg.Error as error:
         reason = error.diag.message_primary or str(error).strip()
         raise MigrationFailed(
-            f"The database refused {what} ({reason}) and is as before: "
+            f"The database refused {what} ({reason}), which changed nothing: "
             "give a database that is empty or Homing's own."
         ) from error
 
