@@ -58,6 +58,7 @@ class Pokes:
         hush_libraries()
         failures = 0
         while True:
+            self._nudged.clear()
             began = time.monotonic()
             await self._attempt()
             failures = 1 if time.monotonic() - began >= STEADY_SECONDS else failures + 1
@@ -68,7 +69,6 @@ class Pokes:
         self._nudged.set()
 
     async def _rest(self, seconds: float) -> None:
-        self._nudged.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._nudged.wait()
