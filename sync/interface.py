@@ -1,0 +1,371 @@
+"""The words of the engine: events are past facts that it hears, effects are imperatives that it answers with.
+
+A request number ties an answer to its effect. Numbers are never reused, so the engine recognises an answer that
+nobody waits for any more (a sign-out, a server restore, a doubled delivery) and ignores it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from storage.records import (
+    AccountId,
+    Batch,
+    ChangePage,
+    ChatEdit,
+    ChatId,
+    ChatVerdict,
+    Counts,
+    Cursor,
+    MessageId,
+    Verdict,
+    Work,
+)
+from sync.errors import SyncError
+from sync.status import SyncStatus
+
+
+class Remote(Protocol):
+    """One account's server. Every method raises only `sync.errors`; no answer means `Unreachable`."""
+
+    async def save_chats(self, edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
+        """One verdict per edit, in request order."""
+        ...
+
+    async def append_messages(self, batch: Batch) -> tuple[Verdict, ...]:
+        """One verdict per message, in request order; all or nothing."""
+        ...
+
+    async def pull_changes(self, cursor: Cursor, limit: int) -> ChangePage:
+        """The changes after the cursor, at most `limit`."""
+        ...
+
+
+class Timer(StrEnum):
+    """What a timer is for. Setting one replaces the one of the same name."""
+
+    POLL = "poll"
+    RETRY = "retry"
+    CHATS = "chats"
+    STORE = "store"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """An account with a usable session is active, at start or after a sign-in."""
+
+    account_id: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut:
+    """No account is active."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCommitted:
+    """Somebody wrote to the local store: there may be something to push."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poked:
+    """The server hints that something changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """The realtime channel came up or went down."""
+
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """The computer's network came or went."""
+
+    online: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequested:
+    """Somebody waits for a full round; `FinishSync` with the same ticket answers."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer ran out. One of an older generation is ignored."""
+
+    timer: Timer
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkLoaded:
+    """Answers `LoadWork`."""
+
+    request: int
+    work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class WorkCounted:
+    """Answers `CountWork`."""
+
+    request: int
+    counts: Counts
+    last_success_at: str | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Answers every store effect that has nothing to say but that it is durable."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesApplied:
+    """Answers `ApplyChanges`. Not applied means: the page contradicts what is held here, pull from nothing."""
+
+    request: int
+    applied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """A store effect failed; it may have been done. `reason` is one line for people."""
+
+    request: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatsSaved:
+    """Answers `SaveChats`."""
+
+    request: int
+    verdicts: tuple[ChatVerdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesAppended:
+    """Answers `AppendMessages`."""
+
+    request: int
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesPulled:
+    """Answers `PullChanges`."""
+
+    request: int
+    page: ChangePage
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRefreshed:
+    """Answers `RefreshToken`."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed:
+    """A request to the server, or the refresh of the token, failed. It may have had its effect."""
+
+    request: int
+    error: SyncError
+
+
+Event: TypeAlias = (
+    SignedIn
+    | SignedOut
+    | LocalCommitted
+    | Poked
+    | LinkChanged
+    | NetworkChanged
+    | SyncRequested
+    | TimerFired
+    | WorkLoaded
+    | WorkCounted
+    | Stored
+    | ChangesApplied
+    | StoreFailed
+    | ChatsSaved
+    | MessagesAppended
+    | ChangesPulled
+    | TokenRefreshed
+    | RequestFailed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SaveChats:
+    """Send chat edits; answered by `ChatsSaved`."""
+
+    request: int
+    account_id: AccountId
+    edits: tuple[ChatEdit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AppendMessages:
+    """Send messages; answered by `MessagesAppended`."""
+
+    request: int
+    account_id: AccountId
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class PullChanges:
+    """Ask for changes; answered by `ChangesPulled`."""
+
+    request: int
+    account_id: AccountId
+    cursor: Cursor
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """Get a new access token, whatever the old one says of itself; answered by `TokenRefreshed`."""
+
+    request: int
+    account_id: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWork:
+    """Read what is to push; `after`, `blocked` and `limit` (messages) as in `storage.outbox.load_work`."""
+
+    request: int
+    account_id: AccountId
+    after: int
+    blocked: frozenset[ChatId]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class CountWork:
+    """Read the figures of the status; without an account, those of what was written signed out."""
+
+    request: int
+    account_id: AccountId | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordVerdicts:
+    """Store the server's word on messages, given in `epoch`."""
+
+    request: int
+    account_id: AccountId
+    epoch: str | None
+    chat_id: ChatId
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChatVerdicts:
+    """Store the server's word on chat edits."""
+
+    request: int
+    account_id: AccountId
+    edits: tuple[ChatEdit, ...]
+    verdicts: tuple[ChatVerdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyChanges:
+    """Store a pulled page together with its cursor; answered by `ChangesApplied`."""
+
+    request: int
+    account_id: AccountId
+    page: ChangePage
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Keep messages from being sent until a person retries them; the reason is shown."""
+
+    request: int
+    chat_id: ChatId
+    message_ids: tuple[MessageId, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequeueChat:
+    """Have the chat saved anew: the server does not know it."""
+
+    request: int
+    chat_id: ChatId
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSuccess:
+    """Note that the account is level with its server."""
+
+    request: int
+    account_id: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class RecordError:
+    """Note why the account is not level with its server."""
+
+    request: int
+    account_id: AccountId
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Have `TimerFired` come in `after` seconds."""
+
+    timer: Timer
+    generation: int
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Forget the timer of this name."""
+
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class PublishStatus:
+    """Show a status that differs from the last one."""
+
+    status: SyncStatus
+
+
+@dataclass(frozen=True, slots=True)
+class FinishSync:
+    """The round somebody waits for is over; `error` says why it fell short."""
+
+    ticket: int
+    error: str | None
+
+
+RemoteEffect: TypeAlias = SaveChats | AppendMessages | PullChanges | RefreshToken
+StoreEffect: TypeAlias = (
+    LoadWork
+    | CountWork
+    | RecordVerdicts
+    | RecordChatVerdicts
+    | ApplyChanges
+    | SetAside
+    | RequeueChat
+    | RecordSuccess
+    | RecordError
+)
+StoreAnswer: TypeAlias = WorkLoaded | WorkCounted | Stored | ChangesApplied
+Effect: TypeAlias = RemoteEffect | StoreEffect | SetTimer | CancelTimer | PublishStatus | FinishSync
