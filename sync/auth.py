@@ -72,7 +72,7 @@ async def _client(server: Endpoint) -> AsyncIterator["AsyncGoTrueClient"]:
     from sync.foreign import translated
 
     with translated():
-        async with http_client() as http, asyncio.timeout(CALL_SECONDS):
+        async with http_client(server) as http, asyncio.timeout(CALL_SECONDS):
             yield AsyncGoTrueClient(
                 url=f"{server.url}/auth/v1",
                 headers={"apikey": server.key, "Authorization": f"Bearer {server.key}"},

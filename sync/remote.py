@@ -84,7 +84,7 @@ class SupabaseRemote:
         if self._client is None:
             from supabase import AsyncClient, AsyncClientOptions
 
-            self._http = http_client()
+            self._http = http_client(self._endpoint)
             options = AsyncClientOptions(
                 auto_refresh_token=False,
                 persist_session=False,

@@ -2,6 +2,10 @@
 
 import logging
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from sync.endpoint import Endpoint, is_loopback
+from sync.errors import Unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -24,19 +28,25 @@ _TALKATIVE: Final = (
 )
 
 
-def http_client() -> "httpx.AsyncClient":
+def http_client(server: Endpoint) -> "httpx.AsyncClient":
     """A client with verification on, no redirects, and answers that are no server's raised as SyncError.
 
-    Proxies and SSL_CERT_FILE come from the environment. Nothing is sent before the first request.
+    Proxies and SSL_CERT_FILE come from the environment, except for a server on this computer. Nothing is sent before
+    the first request. Raises Unreachable for a proxy that httpx cannot use.
     """
     import httpx
 
     hush_libraries()
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(IDLE_SECONDS, connect=CONNECT_SECONDS),
-        follow_redirects=False,
-        event_hooks={"response": [_refuse_failures]},
-    )
+    try:
+        return httpx.AsyncClient(
+            timeout=httpx.Timeout(IDLE_SECONDS, connect=CONNECT_SECONDS),
+            follow_redirects=False,
+            trust_env=not is_loopback(urlsplit(server.url).hostname or ""),
+            event_hooks={"response": [_refuse_failures]},
+        )
+    except (ImportError, ValueError):
+        # Desktops set ALL_PROXY to socks://, which httpx does not speak.
+        raise Unreachable("The proxy setting cannot be used: set HTTPS_PROXY, or unset ALL_PROXY.") from None
 
 
 def hush_libraries() -> None:

@@ -264,6 +264,38 @@ def test_an_untrusted_certificate_is_named(tmp_path: Path) -> None:
     assert "certificate" in str(error)
 
 
+@pytest.mark.parametrize("proxy", ["socks://127.0.0.1:1080", "socks5://127.0.0.1:1080"])
+def test_a_proxy_that_cannot_be_used_is_named_and_refuses_no_message(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    remote = SupabaseRemote("https://abc.example", KEY, ListedTokens(TOKEN))
+    with pytest.raises(Unreachable, match="proxy"):
+        asyncio.run(remote.append_messages(BATCH))
+
+
+def test_a_server_on_this_computer_is_reached_past_any_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    page = with_remote(lambda _: Answer(body=EMPTY_PAGE), lambda remote, _: remote.pull_changes(Cursor(), 1))
+    assert page.head == 0
+
+
+def test_another_server_is_reached_through_the_proxy_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run() -> str:
+        async with faulty_server(lambda _: Answer(403)) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            with pytest.raises(Unreachable, match="proxy"):
+                await SupabaseRemote("https://abc.example", KEY, ListedTokens(TOKEN)).pull_changes(
+                    Cursor(), 1
+                )
+            (request,) = proxy.requests
+            return f"{request.method} {request.path}"
+
+    assert asyncio.run(run()) == "CONNECT abc.example:443"
+
+
 def test_a_refused_token_is_renewed_once_and_the_call_made_again() -> None:
     tokens = ListedTokens("stale", "fresh")
 
