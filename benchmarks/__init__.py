@@ -1,0 +1,1 @@
+"""Every figure that the README claims, measured on the machine that runs it."""
