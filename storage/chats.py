@@ -85,6 +85,12 @@ def adopt(tx: Transaction, account_id: AccountId) -> int:
         tx.db.execute("update chats set account_id = ? where chat_id = ?", (account_id, chat_id))
         edits.mark(tx, chat_id, edits.CREATION)
         tx.touch_messages(chat_id)
+    if found:
+        # What the server holds of such a chat was left out while it was nobody's.
+        tx.db.execute(
+            "update accounts set epoch = null, change = 0, passed_over = 0 where account_id = ? and passed_over = 1",
+            (account_id,),
+        )
     return len(found)
 
 

@@ -74,8 +74,13 @@ def _clean(value: object, depth: int) -> object:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise InvalidMessage(_NOT_JSON)
+    return clean(value)
+
+
+def clean(text: str) -> str:
+    """The text without NUL, lone surrogates repaired: what JSON and every database hold."""
     # Through UTF-16, so that a pair of surrogates becomes the character that it means.
-    repaired = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    repaired = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return repaired.replace("\0", "")
 
 

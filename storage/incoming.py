@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from storage import chats, edits, rows
-from storage.records import AccountId, ChatChange, ChatId, MessageChange
+from storage.records import LOCAL_ACCOUNT, AccountId, ChatChange, ChatId, MessageChange
 from storage.transaction import Reader, Transaction
 
 
@@ -89,7 +89,12 @@ class Arrivals:
             if row is None:
                 self._create(chat_id, created_at)
             owner = self._owners[chat_id] = row[0] if row else self._account_id
+            if owner == LOCAL_ACCOUNT:
+                self._pass_over()
         return owner == self._account_id
+
+    def _pass_over(self) -> None:
+        self._db.execute("update accounts set passed_over = 1 where account_id = ?", (self._account_id,))
 
     def _create(self, chat_id: ChatId, created_at: str) -> None:
         self._db.execute(

@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from storage import chats, edits, rows
-from storage.content import normalise, plain_text
+from storage.content import clean, normalise, plain_text
 from storage.errors import InvalidMessage, UnknownChat
 from storage.records import ChatId, Message, MessageId, Page, Part, Position, Role
 from storage.transaction import Reader, Transaction
@@ -39,8 +39,8 @@ def commit(
     if chat.deleted:
         raise UnknownChat("This chat was deleted: copy the text into another chat")
     message_id = message_id or MessageId(str(uuid4()))
-    if not 1 <= len(message_id) <= 128 or not message_id.isprintable():
-        raise InvalidMessage("A message id has 1 to 128 printable characters: choose another")
+    if not 1 <= len(message_id) <= 128 or clean(message_id) != message_id:
+        raise InvalidMessage("A message id has 1 to 128 characters, NUL not among them: choose another")
     if (stored := _stored(tx.db, chat_id, message_id)) is not None:
         return _same(stored, role, parts)
     now = tx.now()

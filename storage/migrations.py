@@ -22,6 +22,7 @@ _TABLES = (
         change integer not null default 0,
         generation integer not null default 0,
         recovering integer not null default 0 check (recovering in (0, 1)),
+        passed_over integer not null default 0 check (passed_over in (0, 1)),
         last_success_at text,
         last_error text
     ) strict

@@ -27,9 +27,9 @@ def refuse_newer(path: Path, seen: Iterable[str]) -> None:
 
 
 def _seen(path: Path) -> frozenset[str]:
-    if not path.exists() or path.stat().st_size == 0:
-        return frozenset()
     with translated(path):
+        if not path.exists() or path.stat().st_size == 0:
+            return frozenset()
         connection = sqlite3.connect(_looking(path), uri=True)
         try:
             return frozenset(steps(connection))

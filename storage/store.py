@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from storage.clock import utc_now
 from storage.connections import prepare
 from storage.lanes import Lane
+from storage.listeners import Listeners
 from storage.reading import Readers
 from storage.records import Touched
 from storage.transaction import Reader, Transaction
@@ -27,9 +27,8 @@ class Store:
 
     def __init__(self, path: Path, clock: Callable[[], datetime]) -> None:
         self.path = path
-        self._listeners: tuple[Callable[[Touched], None], ...] = ()
-        self._lock = Lock()
-        self._writer = Writer(path, clock, self._tell)
+        self._listeners = Listeners()
+        self._writer = Writer(path, clock, self._listeners.tell)
         self._readers = Readers(path)
 
     @classmethod
@@ -58,15 +57,7 @@ class Store:
 
     def subscribe(self, listener: Callable[[Touched], None]) -> Callable[[], None]:
         """Calls `listener` on the writer thread after each commit that changed something. Returns the unsubscriber."""
-        entry = _Entry(listener)
-        with self._lock:
-            self._listeners = (*self._listeners, entry)
-
-        def unsubscribe() -> None:
-            with self._lock:
-                self._listeners = tuple(kept for kept in self._listeners if kept is not entry)
-
-        return unsubscribe
+        return self._listeners.add(listener)
 
     def foreign_changes(self) -> bool:
         """Whether the writer or another process committed since this thread's last call. Costs microseconds."""
@@ -76,15 +67,3 @@ class Store:
         """Finishes queued writes and closes. The last one to close folds the write-ahead log into the file."""
         self._readers.close()
         self._writer.close()
-
-    def _tell(self, touched: Touched) -> None:
-        for listener in self._listeners:
-            listener(touched)
-
-
-class _Entry:
-    def __init__(self, listener: Callable[[Touched], None]) -> None:
-        self._listener = listener
-
-    def __call__(self, touched: Touched) -> None:
-        self._listener(touched)

@@ -1,6 +1,5 @@
 """The one thread that writes."""
 
-import logging
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _Job: TypeAlias = "tuple[Callable[[Transaction], Any], Future[Any]]"
-_LOG = logging.getLogger(__name__)
 _SETTLED = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY})
 
 
@@ -58,18 +56,20 @@ class Writer:
 
     def _run(self) -> None:
         while (item := self._queue.take()) is not None:
-            job, future = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = self._perform(job)
-            except BaseException as error:  # noqa: BLE001 - the job runner: the future carries it
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-            # Not until the next job: that would keep a result, and whoever waits for it, alive.
-            del item, job, future
+            self._serve(*item)
+            # While this thread waits, it must not keep a job and all that hangs on it alive.
+            del item
         self._shut()
+
+    def _serve(self, job: Callable[[Transaction], T], future: "Future[T]") -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self._perform(job)
+        except BaseException as error:  # noqa: BLE001 - the job runner: the future carries it
+            future.set_exception(error)
+        else:
+            future.set_result(result)
 
     def _perform(self, job: Callable[[Transaction], T]) -> T:
         with translated(self._path):
@@ -82,7 +82,8 @@ class Writer:
                 self._roll_back()
                 raise
             self._commit(db.conn)
-        self._tell(transaction)
+        if (touched := transaction.touched()) is not None:
+            self._committed(touched)
         return result
 
     def _open(self) -> "Database":
@@ -119,12 +120,3 @@ class Writer:
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
-
-    def _tell(self, transaction: Transaction) -> None:
-        touched = transaction.touched()
-        if touched is None:
-            return
-        try:
-            self._committed(touched)
-        except Exception:  # noqa: BLE001 - a listener's bug must not end the writer
-            _LOG.exception("A listener of the store failed")

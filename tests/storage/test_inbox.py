@@ -1,0 +1,262 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from storage import accounts, chats, inbox, messages, outbox
+from storage.records import (
+    LOCAL_ACCOUNT,
+    Account,
+    AccountId,
+    ChangePage,
+    ChatId,
+    ChatVerdict,
+    Cursor,
+    MessageId,
+    SyncState,
+    Verdict,
+    VerdictStatus,
+)
+from storage.store import Store
+from tests.fakes.changes import change_page, chat_change, message_change, verdict
+
+CHAT = ChatId("a")
+
+
+def apply(store: Store, account: AccountId, page: ChangePage) -> bool:
+    return store.write(lambda tx: inbox.apply(tx, account, page)).result()
+
+
+def say(store: Store, message_id: str, words: str = "hi") -> None:
+    store.write(lambda tx: messages.commit(tx, CHAT, words, message_id=MessageId(message_id))).result()
+
+
+def start(store: Store, account: AccountId) -> None:
+    """The chat exists on both sides, at change 1."""
+    assert apply(store, account, change_page([chat_change(1, CHAT)], reset=True))
+
+
+def shown(store: Store, chat: str = CHAT) -> list[tuple[str, int | None, str]]:
+    page = store.read(lambda db: messages.page(db, ChatId(chat)))
+    return [(m.message_id, m.sequence_num, m.content[0]["text"]) for m in page.messages]
+
+
+def test_a_page_brings_chats_messages_and_the_cursor(store: Store, account: AccountId) -> None:
+    page = change_page(
+        [message_change(1, "a", "m1", 1), message_change(2, "a", "m2", 2), chat_change(3, "a")]
+    )
+    assert apply(store, account, page)
+    assert store.read(lambda db: inbox.cursor(db, account)) == Cursor("epoch-1", 3)
+    assert shown(store) == [("m2", 2, "hi"), ("m1", 1, "hi")]
+    (chat,) = store.read(lambda db: chats.list_chats(db, [account]))
+    assert (chat.title, chat.pending) == ("Trip", 0)
+
+
+def test_an_account_that_is_not_known_has_no_cursor(store: Store) -> None:
+    assert store.read(lambda db: inbox.cursor(db, AccountId("nobody"))) == Cursor()
+
+
+def test_a_page_twice_is_as_good_as_once(store: Store, account: AccountId) -> None:
+    start(store, account)
+    page = change_page(
+        [message_change(2, "a", "m1", 1), message_change(3, "a", "m1", 1, "edited", revision=2)]
+    )
+    for _ in range(2):
+        assert apply(store, account, page)
+        assert shown(store) == [("m1", 1, "edited")]
+
+
+def test_an_edit_on_the_server_replaces_and_a_tombstone_hides(store: Store, account: AccountId) -> None:
+    start(store, account)
+    apply(store, account, change_page([message_change(2, "a", "m1", 1), message_change(3, "a", "m2", 2)]))
+    apply(store, account, change_page([message_change(4, "a", "m1", 1, "better", revision=2)]))
+    assert shown(store) == [("m2", 2, "hi"), ("m1", 1, "better")]
+    apply(store, account, change_page([message_change(5, "a", "m2", 2, revision=2, deleted=True)]))
+    assert shown(store) == [("m1", 1, "better")]
+    assert store.read(lambda db: outbox.synced_count(db, [account])) == 1
+
+
+def test_fields_that_were_edited_here_stay_and_the_others_follow(store: Store, account: AccountId) -> None:
+    start(store, account)
+    store.write(lambda tx: chats.rename(tx, CHAT, "Mine")).result()
+    apply(store, account, change_page([chat_change(2, "a", "Theirs", pinned=True)]))
+    chat = store.read(lambda db: chats.get(db, CHAT))
+    assert (chat.title, chat.pinned) == ("Mine", True)
+    edits = store.read(lambda db: outbox.load_work(db, account)).edits
+    store.write(
+        lambda tx: outbox.record_chat_verdicts(tx, account, edits, [ChatVerdict(CHAT, True, None)])
+    ).result()
+    apply(store, account, change_page([chat_change(3, "a", "Theirs")]))
+    assert store.read(lambda db: chats.get(db, CHAT)).title == "Theirs"
+
+
+def test_a_chat_of_another_account_is_not_touched(store: Store, account: AccountId) -> None:
+    other = Account(AccountId("b"), "http://127.0.0.1:1", "key", "b@example.org", "user-b", True)
+    store.write(lambda tx: accounts.remember(tx, other)).result()
+    for owner, chat_id in ((LOCAL_ACCOUNT, "local"), (other.account_id, "theirs")):
+        store.write(
+            lambda tx, owner=owner, chat_id=chat_id: chats.create(
+                tx, "Mine", account_id=owner, chat_id=chat_id
+            )  # type: ignore[misc]
+        ).result()
+        assert apply(
+            store,
+            account,
+            change_page([chat_change(1, chat_id), message_change(2, chat_id, "m1", 1)], reset=True),
+        )
+        chat = store.read(lambda db, chat_id=chat_id: chats.get(db, ChatId(chat_id)))  # type: ignore[misc]
+        assert (chat.title, chat.account_id) == ("Mine", owner)
+        assert shown(store, chat_id) == []
+
+
+def test_adopting_a_chat_that_a_pull_passed_over_pulls_it_again(store: Store, account: AccountId) -> None:
+    store.write(lambda tx: chats.create(tx, "Mine", chat_id=CHAT)).result()
+    page = change_page([chat_change(1, CHAT), message_change(2, CHAT, "m1", 1)], reset=True)
+    apply(store, account, page)
+    store.write(lambda tx: chats.adopt(tx, account)).result()
+    assert store.read(lambda db: inbox.cursor(db, account)) == Cursor()
+    apply(store, account, page)
+    assert shown(store) == [("m1", 1, "hi")]
+
+
+def test_a_pending_message_is_confirmed_by_its_own_copy_only(store: Store, account: AccountId) -> None:
+    start(store, account)
+    say(store, "m1", "mine")
+    say(store, "m2", "also mine")
+    apply(
+        store,
+        account,
+        change_page([message_change(2, "a", "m1", 1, "mine"), message_change(3, "a", "m2", 2, "not mine")]),
+    )
+    assert shown(store) == [("m2", None, "also mine"), ("m1", 1, "mine")]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        change_page([message_change(9, "a", "other", 1)]),
+        change_page([message_change(9, "a", "m1", 2)]),
+        change_page([message_change(9, "a", "m2", 2)], cursor=1),
+        change_page([message_change(9, "a", "m2", 2)], epoch="epoch-2"),
+    ],
+    ids=[
+        "another id at a number",
+        "another number for an id",
+        "the cursor goes back",
+        "a new epoch without a reset",
+    ],
+)
+def test_a_server_that_was_wound_back_is_noticed_and_nothing_is_applied(
+    store: Store, account: AccountId, page: ChangePage
+) -> None:
+    start(store, account)
+    apply(store, account, change_page([message_change(2, "a", "m1", 1)]))
+    before = store.read(lambda db: inbox.cursor(db, account))
+    assert not apply(store, account, page)
+    assert shown(store) == [("m1", 1, "hi")]
+    assert store.read(lambda db: inbox.cursor(db, account)) == before
+
+
+def test_cursor_and_rows_are_one_transaction(store: Store, account: AccountId) -> None:
+    start(store, account)
+    page = change_page([message_change(2, "a", "m1", 1), message_change(3, "a", "m2", 2)])
+
+    def apply_and_fail(tx: object) -> None:
+        inbox.apply(tx, account, page)  # type: ignore[arg-type]  # a Transaction, from write
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        store.write(apply_and_fail).result()
+    assert store.read(lambda db: inbox.cursor(db, account)) == Cursor("epoch-1", 1)
+    assert shown(store) == []
+
+
+NUMBERS = st.lists(st.sampled_from(["m1", "m2", "m3", "m4"]), unique=True)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mine=NUMBERS, theirs=NUMBERS, data=st.data())
+def test_pending_messages_survive_every_pull(
+    store: Store, account: AccountId, mine: list[str], theirs: list[str], data: st.DataObject
+) -> None:
+    """I17: still there, same text, pending or confirmed with the very same text."""
+    fresh(store, account)
+    for message_id in mine:
+        say(store, message_id, f"mine {message_id}")
+    changes = [
+        message_change(
+            number + 1, CHAT, message_id, number, data.draw(st.sampled_from([f"mine {message_id}", "other"]))
+        )
+        for number, message_id in enumerate(theirs, start=1)
+    ]
+    apply(store, account, change_page(changes, cursor=len(changes) + 1))
+    rows = {message_id: (number, words) for message_id, number, words in shown(store)}
+    for message_id in mine:
+        assert rows[message_id][1] == f"mine {message_id}"
+    assert set(rows) == set(mine) | set(theirs)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    statuses=st.lists(
+        st.sampled_from([VerdictStatus.INSERTED, VerdictStatus.DUPLICATE, VerdictStatus.CONFLICT]),
+        min_size=1,
+        max_size=5,
+    ),
+    deleted=st.booleans(),
+)
+def test_verdicts_and_changes_may_come_in_either_order(
+    store: Store, account: AccountId, statuses: list[VerdictStatus], deleted: bool
+) -> None:
+    outcomes = []
+    for verdicts_first in (True, False):
+        fresh(store, account)
+        verdicts: list[Verdict] = []
+        changes = []
+        for number, status in enumerate(statuses, start=1):
+            say(store, f"m{number}", "mine")
+            verdicts.append(verdict(f"m{number}", status, number))
+            words = "theirs" if status is VerdictStatus.CONFLICT else "mine"
+            gone = deleted and status is not VerdictStatus.CONFLICT
+            changes.append(message_change(number + 1, CHAT, f"m{number}", number, words, deleted=gone))
+        steps = [
+            lambda tx, verdicts=verdicts: outbox.record_verdicts(tx, account, "epoch-1", CHAT, verdicts),
+            lambda tx, changes=changes: inbox.apply(tx, account, change_page(changes)),
+        ]
+        for step in steps if verdicts_first else reversed(steps):
+            store.write(step).result()
+        outcomes.append((content(store), store.read(lambda db: outbox.counts(db, [account])).rejected))
+    assert outcomes[0] == outcomes[1]
+
+
+def content(store: Store) -> list[tuple[object, ...]]:
+    columns = "message_id, sequence_num, content, sync_state, created_at, revision, deleted_at is null"
+    query = f"select {columns} from messages where chat_id = ? and sync_state = 'synced' order by message_id"
+    rejected = (
+        "select message_id, content, sync_error from messages where chat_id = ? and sync_state <> 'synced'"
+    )
+    return store.read(
+        lambda db: [*db.execute(query, (CHAT,)).fetchall(), *db.execute(rejected, (CHAT,)).fetchall()]
+    )
+
+
+def fresh(store: Store, account: AccountId) -> None:
+    """Forgets all chats and how far the account was pulled, and starts again."""
+
+    def forget(tx: object) -> None:
+        tx.db.execute("delete from chats")  # type: ignore[attr-defined]  # a Transaction, from write
+        tx.db.execute("update accounts set epoch = null, change = 0")  # type: ignore[attr-defined]  # likewise
+
+    store.write(forget).result()
+    start(store, account)
+
+
+def test_a_message_set_aside_by_mistake_is_confirmed_when_the_server_has_it(
+    store: Store, account: AccountId
+) -> None:
+    start(store, account)
+    say(store, "m1")
+    store.write(lambda tx: outbox.set_aside(tx, CHAT, [MessageId("m1")], "Too big")).result()
+    apply(store, account, change_page([message_change(2, CHAT, "m1", 1)]))
+    message = store.read(lambda db: messages.get(db, CHAT, MessageId("m1")))
+    assert message is not None
+    assert (message.sync_state, message.sync_error) == (SyncState.SYNCED, None)

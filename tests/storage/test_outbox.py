@@ -1,0 +1,243 @@
+import pytest
+
+from storage import accounts, chats, inbox, messages, outbox
+from storage.records import (
+    LOCAL_ACCOUNT,
+    Account,
+    AccountId,
+    ChatId,
+    ChatVerdict,
+    MessageId,
+    SyncState,
+    VerdictStatus,
+)
+from storage.store import Store
+from tests.fakes.changes import change_page, chat_change, verdict
+
+
+def talk(store: Store, account: AccountId, chat_id: str, *ids: str, words: str = "hi") -> ChatId:
+    """A chat with one pending message for each id."""
+    chat = ChatId(chat_id)
+    if not any(known.chat_id == chat for known in store.read(lambda db: chats.list_chats(db, [account]))):
+        store.write(lambda tx: chats.create(tx, "Trip", account_id=account, chat_id=chat)).result()
+    for message_id in ids:
+        say(store, chat, message_id, words)
+    return chat
+
+
+def say(store: Store, chat: ChatId, message_id: str, words: str = "hi") -> None:
+    store.write(lambda tx: messages.commit(tx, chat, words, message_id=MessageId(message_id))).result()
+
+
+def batch(store: Store, account: AccountId, **options: object) -> tuple[str, list[str]] | None:
+    work = store.read(lambda db: outbox.load_work(db, account, **options))  # type: ignore[arg-type]  # passed on
+    return (work.batch.chat_id, [m.message_id for m in work.batch.messages]) if work.batch else None
+
+
+def order(store: Store, chat: ChatId, message_id: str) -> int:
+    message = store.read(lambda db: messages.get(db, chat, MessageId(message_id)))
+    assert message is not None
+    return message.local_order
+
+
+def states(store: Store, chat: ChatId) -> dict[str, tuple[SyncState, int | None]]:
+    page = store.read(lambda db: messages.page(db, chat))
+    return {message.message_id: (message.sync_state, message.sequence_num) for message in page.messages}
+
+
+def test_the_chat_that_waited_longest_goes_first_in_author_order(store: Store, account: AccountId) -> None:
+    talk(store, account, "b", "b1")
+    talk(store, account, "a", "a1", "a2")
+    talk(store, account, "b", "b2")
+    assert batch(store, account) == ("b", ["b1", "b2"])
+    assert batch(store, account, blocked=frozenset({"b"})) == ("a", ["a1", "a2"])
+    assert batch(store, account, max_messages=1) == ("b", ["b1"])
+
+
+def test_the_next_batch_goes_on_behind_the_one_in_flight(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a", "a1", "a2", "a3")
+    talk(store, account, "b", "b1")
+    assert batch(store, account, after=order(store, chat, "a2")) == ("a", ["a3"])
+    assert batch(store, account, after=order(store, chat, "a3")) == ("b", ["b1"])
+
+
+def test_no_message_of_another_chat_is_passed_over(store: Store, account: AccountId) -> None:
+    talk(store, account, "b", "b1")
+    chat = talk(store, account, "a", "a1")
+    talk(store, account, "b", "b2")
+    assert batch(store, account, after=order(store, chat, "a1")) == ("b", ["b1", "b2"])
+
+
+def test_a_batch_is_bounded_in_bytes_but_never_empty(store: Store, account: AccountId) -> None:
+    talk(store, account, "a", "a1", "a2", "a3", words="x" * 1000)
+    assert batch(store, account, max_bytes=10) == ("a", ["a1"])
+    assert batch(store, account, max_bytes=3000) == ("a", ["a1", "a2"])
+
+
+def test_verdicts_move_messages_forward(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a", "m1", "m2", "m3", "m4", "m5")
+    verdicts = [
+        verdict("m1", VerdictStatus.INSERTED, 1),
+        verdict("m2", VerdictStatus.DUPLICATE, 2),
+        verdict("m3", VerdictStatus.CONFLICT, 3),
+        verdict("m4", VerdictStatus.REJECTED, None, "No room"),
+        verdict("unknown", VerdictStatus.INSERTED, 9),
+    ]
+    store.write(lambda tx: outbox.record_verdicts(tx, account, None, chat, verdicts)).result()
+    assert states(store, chat) == {
+        "m1": (SyncState.SYNCED, 1),
+        "m2": (SyncState.SYNCED, 2),
+        "m3": (SyncState.REJECTED, None),
+        "m4": (SyncState.REJECTED, None),
+        "m5": (SyncState.PENDING, None),
+    }
+    refused = store.read(lambda db: messages.get(db, chat, MessageId("m4")))
+    assert refused is not None
+    assert refused.sync_error == "No room"
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        verdict("m1", VerdictStatus.REJECTED),
+        verdict("m1", VerdictStatus.CONFLICT, 1),
+        verdict("m1", number=7),
+    ],
+)
+def test_a_confirmed_message_never_goes_back(store: Store, account: AccountId, late: object) -> None:
+    chat = talk(store, account, "a", "m1")
+    for each in (verdict("m1", number=1), late):
+        store.write(
+            lambda tx, each=each: outbox.record_verdicts(tx, account, None, chat, [each])  # type: ignore[misc]
+        ).result()
+    assert states(store, chat) == {"m1": (SyncState.SYNCED, 1)}
+
+
+def test_numbers_of_another_epoch_mean_nothing(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a", "m1")
+    store.write(lambda tx: inbox.apply(tx, account, change_page([], epoch="new", reset=True))).result()
+    for epoch in (None, "old"):
+        store.write(
+            lambda tx, epoch=epoch: outbox.record_verdicts(
+                tx, account, epoch, chat, [verdict("m1", number=1)]
+            )  # type: ignore[misc]
+        ).result()
+        assert states(store, chat) == {"m1": (SyncState.PENDING, None)}
+    store.write(
+        lambda tx: outbox.record_verdicts(tx, account, "new", chat, [verdict("m1", number=1)])
+    ).result()
+    assert states(store, chat) == {"m1": (SyncState.SYNCED, 1)}
+
+
+def test_verdicts_for_a_chat_of_another_account_are_ignored(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a", "m1")
+    other = Account(AccountId("b"), "http://127.0.0.1:1", "key", "b@example.org", "user-b", True)
+    store.write(lambda tx: accounts.remember(tx, other)).result()
+    store.write(
+        lambda tx: outbox.record_verdicts(tx, other.account_id, None, chat, [verdict("m1", number=1)])
+    ).result()
+    assert states(store, chat) == {"m1": (SyncState.PENDING, None)}
+
+
+def test_an_edit_made_meanwhile_stays_unconfirmed(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a")
+    sent = store.read(lambda db: outbox.load_work(db, account)).edits
+    store.write(lambda tx: chats.rename(tx, chat, "Journey")).result()
+    accepted = [ChatVerdict(chat, True, None)]
+    store.write(lambda tx: outbox.record_chat_verdicts(tx, account, sent, accepted)).result()
+    (edit,) = store.read(lambda db: outbox.load_work(db, account)).edits
+    assert edit.fields["title"] == "Journey"
+    store.write(lambda tx: outbox.record_chat_verdicts(tx, account, [edit], accepted)).result()
+    assert store.read(lambda db: outbox.load_work(db, account)).edits == ()
+
+
+def test_a_refused_chat_says_why_and_is_not_sent_again_until_it_changes(
+    store: Store, account: AccountId
+) -> None:
+    chat = talk(store, account, "a", "m1")
+    sent = store.read(lambda db: outbox.load_work(db, account)).edits
+    refused = [ChatVerdict(chat, False, "Title too long")]
+    store.write(lambda tx: outbox.record_chat_verdicts(tx, account, sent, refused)).result()
+    assert store.read(lambda db: chats.get(db, chat)).sync_error == "Title too long"
+    work = store.read(lambda db: outbox.load_work(db, account))
+    assert (work.edits, work.batch) == ((), None)
+    store.write(lambda tx: chats.rename(tx, chat, "Short")).result()
+    assert store.read(lambda db: chats.get(db, chat)).sync_error is None
+    work = store.read(lambda db: outbox.load_work(db, account))
+    assert [edit.fields["title"] for edit in work.edits] == ["Short"]
+    assert work.batch is not None
+
+
+def test_a_refused_rename_does_not_hold_up_the_messages(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a", "m1")
+    for accepted in (True, False):
+        sent = store.read(lambda db: outbox.load_work(db, account)).edits
+        verdicts = [ChatVerdict(chat, accepted, None)]
+        store.write(
+            lambda tx, sent=sent, verdicts=verdicts: outbox.record_chat_verdicts(tx, account, sent, verdicts)  # type: ignore[misc]
+        ).result()
+        store.write(lambda tx: chats.rename(tx, chat, "x" * 5000)).result()
+    assert batch(store, account) == ("a", ["m1"])
+
+
+def test_a_chat_that_the_server_does_not_know_is_created_anew(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a")
+    sent = store.read(lambda db: outbox.load_work(db, account)).edits
+    store.write(
+        lambda tx: outbox.record_chat_verdicts(tx, account, sent, [ChatVerdict(chat, True, None)])
+    ).result()
+    store.write(lambda tx: outbox.requeue_chat(tx, chat)).result()
+    (edit,) = store.read(lambda db: outbox.load_work(db, account)).edits
+    assert set(edit.fields) == {"title", "project_id", "model", "pinned", "archived"}
+
+
+def test_the_edit_that_a_batch_needs_comes_with_it(store: Store, account: AccountId) -> None:
+    for number in range(600):
+        talk_unchecked(store, account, f"empty-{number}")
+    chat = talk_unchecked(store, account, "full")
+    say(store, chat, "m1")
+    work = store.read(lambda db: outbox.load_work(db, account))
+    assert len(work.edits) == 500
+    assert work.edits[0].chat_id == chat
+    assert work.batch is not None
+    assert work.batch.chat_id == chat
+
+
+def talk_unchecked(store: Store, account: AccountId, chat_id: str) -> ChatId:
+    return (
+        store.write(lambda tx: chats.create(tx, "", account_id=account, chat_id=ChatId(chat_id)))
+        .result()
+        .chat_id
+    )
+
+
+def test_counts_are_those_of_the_accounts_asked_for(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a", "m1", "m2", "m3")
+    local = store.write(lambda tx: chats.create(tx, "Mine")).result().chat_id
+    say(store, local, "l1")
+    verdicts = [verdict("m1", number=1), verdict("m2", VerdictStatus.REJECTED)]
+    store.write(lambda tx: outbox.record_verdicts(tx, account, None, chat, verdicts)).result()
+    counts = store.read(lambda db: outbox.counts(db, [account]))
+    oldest = store.read(lambda db: messages.get(db, chat, MessageId("m3")))
+    assert oldest is not None
+    assert (counts.pending, counts.rejected, counts.oldest_pending_at) == (1, 1, oldest.created_at)
+    assert store.read(lambda db: outbox.synced_count(db, [account])) == 1
+    both = store.read(lambda db: outbox.counts(db, [account, LOCAL_ACCOUNT]))
+    assert (both.pending, both.rejected) == (2, 1)
+    nobody = store.read(lambda db: outbox.counts(db, []))
+    assert (nobody.pending, nobody.rejected, nobody.oldest_pending_at) == (0, 0, None)
+
+
+def test_what_waits_in_a_deleted_chat_sleeps(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a", "m1")
+    sent = store.read(lambda db: outbox.load_work(db, account)).edits
+    store.write(
+        lambda tx: outbox.record_chat_verdicts(tx, account, sent, [ChatVerdict(chat, True, None)])
+    ).result()
+    store.write(
+        lambda tx: inbox.apply(tx, account, change_page([chat_change(1, "a", deleted=True)], reset=True))
+    ).result()
+    assert batch(store, account) is None
+    assert store.read(lambda db: outbox.counts(db, [account])).pending == 0
+    store.write(lambda tx: inbox.apply(tx, account, change_page([chat_change(2, "a")]))).result()
+    assert batch(store, account) == ("a", ["m1"])
