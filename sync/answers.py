@@ -21,7 +21,8 @@ from storage.records import (
     Verdict,
     VerdictStatus,
 )
-from sync.errors import Unreachable, UpdateNeeded
+from sync.errors import Unreachable
+from sync.replies import unreadable
 
 MAX_CHANGE = 2**63 - 1
 
@@ -126,7 +127,7 @@ def verdicts(answer: object, batch: Batch) -> tuple[Verdict, ...]:
     """Exactly one verdict for each message of the batch, in its order, or UpdateNeeded."""
     rows = _VERDICTS.validate_python(_json(answer))
     if any(row.sequence_num is None and row.status is not VerdictStatus.REJECTED for row in rows):
-        raise _unreadable()
+        raise unreadable()
     by_id = {row.message_id: row for row in rows}
     _require_each(by_id, len(rows), [message.message_id for message in batch.messages])
     return tuple(_verdict(by_id[message.message_id]) for message in batch.messages)
@@ -207,8 +208,4 @@ def _json(answer: object) -> object:
 
 def _require_each(answered: Mapping[str, object], rows: int, asked: Sequence[str]) -> None:
     if rows != len(answered) or set(answered) != set(asked):
-        raise _unreadable()
-
-
-def _unreadable() -> UpdateNeeded:
-    return UpdateNeeded("The server answers in a way that this version cannot read: update Homing.")
+        raise unreadable()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from storage.records import Account
 from sync.endpoint import BAD_KEY, BAD_URL, Endpoint, endpoint
-from sync.errors import Refused, RetryLater, SignInAgain, UpdateNeeded
+from sync.errors import Refused, RetryLater, SignInAgain
+from sync.replies import unreadable
 from sync.session import Session, SessionKeeper
 from sync.session_file import Sessions
 from sync.transport import CALL_SECONDS, http_client
@@ -90,7 +91,7 @@ def _require_both(email: str, password: str) -> None:
 def _session(answer: "AuthResponse", wall: Callable[[], float] = time.time) -> Session:
     session = answer.session
     if session is None or not session.access_token or not session.refresh_token:
-        raise UpdateNeeded("The server answers in a way that this version cannot read: update Homing.")
+        raise unreadable()
     return Session(
         access_token=session.access_token,
         refresh_token=session.refresh_token,

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from sync.endpoint import Endpoint, is_loopback
 from sync.errors import Unreachable
+from sync.replies import answered
 
 if TYPE_CHECKING:
     import httpx
@@ -56,8 +57,6 @@ def hush_libraries() -> None:
 
 
 async def _refuse_failures(response: "httpx.Response") -> None:
-    from sync.foreign import answered
-
     await response.aread()
     error = answered(response.status_code, response.headers, response.content)
     if error is not None:

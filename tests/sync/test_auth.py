@@ -14,7 +14,7 @@ from storage.records import Account, AccountId
 from sync import auth
 from sync.endpoint import endpoint
 from sync.errors import Refused, RetryLater, SessionOver, SignInAgain, SyncError, Unreachable, UpdateNeeded
-from sync.foreign import DEFINITIVE
+from sync.replies import DEFINITIVE
 from sync.session import Session
 from sync.session_file import Sessions
 from sync.vault import SessionStoreKind

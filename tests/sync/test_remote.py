@@ -1,6 +1,7 @@
 """The remote against a server that misbehaves: what it sends, what it makes of answers, what it raises."""
 
 import asyncio
+import dataclasses
 import datetime as dt
 import ipaddress
 import logging
@@ -33,6 +34,7 @@ from storage.records import (
     VerdictStatus,
 )
 from sync.errors import Refused, RetryLater, SignInAgain, SyncError, Unreachable, UpdateNeeded
+from sync.refusals import Fault, fault
 from sync.remote import SupabaseRemote
 from tests.fakes.faults import (
     HANG,
@@ -230,6 +232,24 @@ def test_a_pull_becomes_records_and_passes_over_kinds_and_fields_of_later_versio
 )
 def test_a_bad_answer_becomes_the_error_of_its_remedy(reply: Reply, kind: type[SyncError]) -> None:
     assert isinstance(failure(always(reply)), kind)
+
+
+@pytest.mark.parametrize("text", ["\ud800", float("nan")])
+def test_what_json_cannot_carry_is_refused_as_this_message_alone(text: object) -> None:
+    async def act(remote: SupabaseRemote, server: FaultyServer) -> int:
+        odd = dataclasses.replace(message(1), content=({"type": "text", "text": text},))
+        with pytest.raises(Refused) as caught:
+            await remote.append_messages(Batch(CHAT, (odd,)))
+        assert fault(caught.value) is Fault.ITEM
+        return len(server.requests)
+
+    assert with_remote(always(Answer(body=VERDICTS)), act) == 0
+
+
+def test_a_proxys_page_about_size_counts_as_the_servers_own_word() -> None:
+    error = failure(always(page(413)))
+    assert isinstance(error, Refused)
+    assert fault(error) is Fault.SIZE
 
 
 def test_retry_after_reaches_the_engine() -> None:
