@@ -30,25 +30,34 @@ def _batch(size: int) -> list[dict[str, Any]]:
 def measure_direct(report: Report, folder: Path) -> None:
     """Measure append_messages over a local connection, beside a bare INSERT of the same rows."""
     report.heading("append_messages, directly on PostgreSQL")
-    with Postgres(folder) as database, psycopg.connect(database, autocommit=True) as connection:
+    postgres = Postgres(folder)
+    database = postgres.start()
+    try:
         schema.apply(database)
-        owner, chat = str(uuid.uuid4()), str(uuid.uuid4())
-        connection.execute("insert into auth.users (id, email) values (%s, 'bench@example.org')", (owner,))
-        connection.execute("create table bare (id uuid primary key, role text, content jsonb)")
-        claims = json.dumps({"sub": owner, "role": "authenticated"})
-        connection.execute("select set_config('request.jwt.claims', %s, false)", (claims,))
-        connection.execute(
-            "select * from public.save_chats(%s)", (json.dumps([{"chat_id": chat, "title": "B"}]),)
+        with psycopg.connect(database, autocommit=True) as connection:
+            _compare(report, connection)
+    finally:
+        postgres.stop()
+
+
+def _compare(report: Report, connection: psycopg.Connection[Any]) -> None:
+    owner, chat = str(uuid.uuid4()), str(uuid.uuid4())
+    connection.execute("insert into auth.users (id, email) values (%s, 'bench@example.org')", (owner,))
+    connection.execute("create table bare (id uuid primary key, role text, content jsonb)")
+    claims = json.dumps({"sub": owner, "role": "authenticated"})
+    connection.execute("select set_config('request.jwt.claims', %s, false)", (claims,))
+    connection.execute(
+        "select * from public.save_chats(%s)", (json.dumps([{"chat_id": chat, "title": "B"}]),)
+    )
+    for size, rounds in ((1, SINGLES), (500, BULKS)):
+        batches = [json.dumps(_batch(size)) for _ in range(rounds)]
+        appends = [timed(lambda one=one: _append(connection, chat, one)) for one in batches]  # type: ignore[misc]
+        bare = [timed(lambda one=one: _insert(connection, one)) for one in batches]  # type: ignore[misc]
+        report.times(f"append of {size}", appends)
+        report.row(
+            f"  against a bare INSERT of the same {size}",
+            f"{quantile(appends, 0.5) / quantile(bare, 0.5):.1f} times",
         )
-        for size, rounds in ((1, SINGLES), (500, BULKS)):
-            batches = [json.dumps(_batch(size)) for _ in range(rounds)]
-            appends = [timed(lambda one=one: _append(connection, chat, one)) for one in batches]  # type: ignore[misc]
-            bare = [timed(lambda one=one: _insert(connection, one)) for one in batches]  # type: ignore[misc]
-            report.times(f"append of {size}", appends)
-            report.row(
-                f"  against a bare INSERT of the same {size}",
-                f"{quantile(appends, 0.5) / quantile(bare, 0.5):.1f} times",
-            )
 
 
 def _append(connection: psycopg.Connection[Any], chat: str, batch: str) -> None:
