@@ -32,8 +32,6 @@ create function public.test_twice(p_b text) returns integer language sql set sea
 create function public.test_upper("P Quoted" text) returns text language sql immutable set search_path = ''
   as 'select upper("P Quoted")';
 revoke execute on function public.test_secret() from public;
-create policy "Test: people hear their own topic" on realtime.messages for select to authenticated
-  using (realtime.topic() = 'user:' || auth.uid());
 """
 
 
