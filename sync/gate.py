@@ -10,6 +10,7 @@ from sync.desk import Desk
 from sync.errors import RetryLater, SignInAgain, SyncError, Unreachable
 from sync.interface import RefreshToken, Timer
 
+SHORT: Final = 1.0
 PATIENT_FAILURES: Final = 3
 """So many busy answers in a row a requested round waits out before it is told."""
 
@@ -27,6 +28,7 @@ class Gate:
 
     def __init__(self, desk: Desk, uniform: Callable[[], float]) -> None:
         self._desk = desk
+        self._uniform = uniform
         self._backoff = Backoff(uniform)
         self._account: AccountId | None = None
         self.enter(None)
@@ -41,6 +43,7 @@ class Gate:
         self._refreshed = False
         self._valid_from = 0
         self._asked_to_wait = False
+        self._hurried = False
         self.error: SyncError | None = None
         self._desk.cancel_timer(Timer.RETRY)
 
@@ -116,28 +119,28 @@ class Gate:
             self._desk.set_timer(Timer.RETRY, LONGEST_UNREACHABLE)
 
     def hurry(self) -> None:
-        """There is reason to believe that the server can be reached: ask now, unless it asked for patience."""
-        if self._state is _State.WAITING and not self._asked_to_wait:
-            self.retry()
+        """There is reason to believe that the server can be reached again: ask within a second."""
+        if self._hurried or not isinstance(self.error, Unreachable):
+            return
+        self._hurried = self._state in (_State.WAITING, _State.PROBING)
+        if self._state is _State.WAITING:
+            self._desk.set_timer(Timer.RETRY, self._uniform())
 
     def insist(self) -> None:
-        """A person asks: try even where only a new sign-in seems to help."""
-        if self._state is _State.CLOSED:
+        """A person asks: try at once, unless the server named a time."""
+        if not self._asked_to_wait:
             self.retry()
-        self.hurry()
 
     def retry(self) -> None:
         """The wait is over."""
         if self._state in (_State.WAITING, _State.CLOSED):
             self._desk.cancel_timer(Timer.RETRY)
-            self._asked_to_wait = False
-            self._refreshed = False
+            self._asked_to_wait = self._refreshed = self._hurried = False
             self._state, self._probe = _State.PROBING, None
 
     def _open(self) -> None:
         self._state, self._probe = _State.OPEN, None
-        self._refreshed = False
-        self._asked_to_wait = False
+        self._asked_to_wait = self._refreshed = self._hurried = False
         self.error = None
         self._backoff.reset()
         self._desk.cancel_timer(Timer.RETRY)
@@ -147,7 +150,9 @@ class Gate:
         if self._state is _State.WAITING or another_probes:
             return
         after = error.after if isinstance(error, RetryLater) else None
-        longest = LONGEST_UNREACHABLE if isinstance(error, Unreachable) else LONGEST
+        longest = LONGEST
+        if isinstance(error, Unreachable):
+            longest = SHORT if self._hurried else LONGEST_UNREACHABLE
         self.error = error
         self._asked_to_wait = after is not None
         self._state, self._probe = _State.WAITING, None

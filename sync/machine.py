@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import assert_never
 
-from storage.records import AccountId
+from storage.records import AccountId, ChangePage
 from sync.desk import Desk
 from sync.errors import SyncError
 from sync.gate import Gate
@@ -61,6 +61,7 @@ class Engine:
         self._account: AccountId | None = None
         self._tickets: list[int] = []
         self._pull_failed_last = False
+        self._recovering = True
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take in what happened; `now` is monotonic, in seconds."""
@@ -112,6 +113,7 @@ class Engine:
 
     def _enter(self, account: AccountId | None) -> None:
         self._account = account
+        self._recovering = True
         self._finish_tickets("Sync was interrupted by a change of account; ask again.")
         self._line.clear()
         self._gate.enter(account)
@@ -159,15 +161,21 @@ class Engine:
             case ChangesApplied(_, applied):
                 assert isinstance(effect, ApplyChanges)
                 self._pulling.applied(applied)
-                if not effect.page.more:
-                    self._pushing.dirty = True
-                    self._reporting.outdate()
+                self._page_stored(effect.page)
             case Stored():
                 if isinstance(effect, RecordVerdicts) and self._tickets:
                     self._pulling.wanted = True
                 self._reporting.outdate()
             case _:
                 assert_never(event)
+
+    def _page_stored(self, page: ChangePage) -> None:
+        """At the head of a pull that began anew, the store queues what the server lost."""
+        self._recovering = self._recovering or page.reset
+        if not page.more:
+            self._reporting.outdate()
+            self._pushing.dirty = self._pushing.dirty or self._recovering
+            self._recovering = False
 
     def _store_failed(self, request: int, reason: str) -> None:
         given_up = self._line.failed(request, reason)
@@ -179,6 +187,7 @@ class Engine:
     def _forget(self, effect: StoreEffect) -> None:
         match effect:
             case ApplyChanges():
+                self._recovering = True
                 self._pulling.lost()
             case LoadWork():
                 self._pushing.load_failed()

@@ -42,6 +42,7 @@ from sync.interface import (
 from tests.simulation.port import Row
 
 FIELDS = ("title", "project_id", "model", "pinned", "archived", "deleted")
+BLANK: dict[str, Any] = dict.fromkeys(FIELDS) | {"title": "", "pinned": False, "archived": False, "deleted": False}
 MOST_EDITS = 3
 
 Key = tuple[ChatId, MessageId]
@@ -54,6 +55,7 @@ class LocalChat:
     revision: int = 1
     epoch: str | None = None
     refused: bool = False
+    known: bool = False
 
 
 @dataclass(slots=True)
@@ -76,8 +78,7 @@ class MemoryStore:
     orders: int = 0
 
     def create_chat(self, chat_id: ChatId, title: str) -> None:
-        fields = dict.fromkeys(FIELDS) | {"title": title, "pinned": False, "archived": False, "deleted": False}
-        self.held[chat_id] = LocalChat(fields, set(FIELDS))
+        self.held[chat_id] = LocalChat(BLANK | {"title": title}, set(FIELDS))
 
     def rename_chat(self, chat_id: ChatId, title: str) -> None:
         self._edit(chat_id, "title", title)
@@ -150,6 +151,7 @@ class MemoryStore:
             case SetAside():
                 self.set_aside(effect.chat_id, effect.message_ids, effect.reason)
             case RequeueChat():
+                self.held[effect.chat_id].known = False
                 self._mark_all(self.held[effect.chat_id])
         return Stored(effect.request)
 
@@ -160,7 +162,9 @@ class MemoryStore:
             if chat.edited and not chat.refused
         ]
         waiting = sorted(
-            (order, key) for key, order in self.pending.items() if order > after and key[0] not in blocked
+            (order, key)
+            for key, order in self.pending.items()
+            if order > after and key[0] not in blocked and not self._waits(self.held[key[0]])
         )
         batch = None
         if waiting:
@@ -168,6 +172,10 @@ class MemoryStore:
             keys = [key for _, key in waiting if key[0] == chat_id][:limit]
             batch = Batch(chat_id, tuple(self.messages[key].message for key in keys))
         return Work(tuple(edits[:MOST_EDITS]), batch, self.place)
+
+    def _waits(self, chat: LocalChat) -> bool:
+        never_saved = chat.refused and not chat.known
+        return never_saved or bool(chat.fields["deleted"])
 
     def record_verdicts(self, epoch: str | None, chat_id: ChatId, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:
@@ -188,7 +196,7 @@ class MemoryStore:
             chat.refused = not verdict.accepted
             if verdict.accepted:
                 chat.edited.clear()
-                chat.epoch = self.place.epoch
+                chat.epoch, chat.known = self.place.epoch, True
 
     def set_aside(self, chat_id: ChatId, message_ids: Iterable[MessageId], reason: str) -> None:
         for message_id in message_ids:
@@ -230,16 +238,21 @@ class MemoryStore:
             chat.epoch = None
 
     def _apply_chat(self, change: ChatChange, epoch: str) -> None:
-        chat = self.held.get(change.chat_id)
-        if chat is None:
-            chat = self.held[change.chat_id] = LocalChat({}, set())
-        chat.epoch = epoch
+        chat = self._ensure(change.chat_id)
+        chat.epoch, chat.known = epoch, True
         for name in FIELDS:
             if name not in chat.edited:
                 chat.fields[name] = getattr(change, name)
 
+    def _ensure(self, chat_id: ChatId) -> LocalChat:
+        """A message may come before its chat, whose number moves on with every edit."""
+        if chat_id not in self.held:
+            self.held[chat_id] = LocalChat(dict(BLANK), set(), known=True)
+        return self.held[chat_id]
+
     def _apply_message(self, change: MessageChange, epoch: str) -> None:
         key = (change.chat_id, change.message_id)
+        self._ensure(change.chat_id)
         local = self.messages.get(key)
         if local is None:
             self.orders += 1
@@ -258,7 +271,8 @@ class MemoryStore:
             if local.message.sync_state is SyncState.SYNCED and local.epoch != epoch and not local.deleted:
                 self._set(local, SyncState.PENDING, None, None)
         for chat in self.held.values():
-            if chat.epoch != epoch:
+            if chat.epoch != epoch and not chat.fields["deleted"]:
+                chat.known = False
                 self._mark_all(chat)
 
     def _mark_all(self, chat: LocalChat) -> None:

@@ -17,7 +17,7 @@ from tests.simulation.network import Network
 from tests.simulation.port import StorePort
 from tests.simulation.server import POISON_CALL, POISON_CHAT, POISON_ITEM, ModelServer, Snapshot
 
-ACTIONS = 30
+ACTIONS = 22
 STORM = 90.0
 TOLD_DEADLINE = 60.0
 UNTOLD_DEADLINE = 400.0
@@ -51,7 +51,7 @@ class Session:
         self.network.on_appended = self._check_verdicts
         self.devices = [self._device(name) for name in "ABC"]
         self.restored = False
-        self.deleted: set[ChatId] = set()
+        self.doomed: set[ChatId] = set()
         self._ids = 0
         self._snapshots: list[Snapshot] = []
 
@@ -75,7 +75,8 @@ class Session:
 
     def _act(self) -> None:
         device = self._random.choice(self.devices)
-        check_always(self, device)
+        if self._random.random() < 0.3:
+            check_always(self, device)
         faults = self.network.faults
         fates: list[tuple[float, Callable[[Device], None]]] = [
             (faults.crash, self._crash),
@@ -98,11 +99,12 @@ class Session:
         chats = device.store.chats()
         if not chats or self._random.random() < 0.15:
             chat_id = ChatId(self._new_id("chat"))
-            title = POISON_CHAT if self._random.random() < self.network.faults.poison / 3 else chat_id
-            device.store.create_chat(chat_id, title)
+            poisoned = self._random.random() < self.network.faults.poison / 3
+            device.store.create_chat(chat_id, POISON_CHAT if poisoned else chat_id)
+            self.doomed.update({chat_id} if poisoned else ())
         else:
             chat_id = self._random.choice(chats)
-        for _ in range(self._random.choice((1, 1, 1, 2, 5, 12))):
+        for _ in range(self._random.choice((1, 1, 1, 2, 4, 9))):
             text = self._new_id("text")
             if self._random.random() < self.network.faults.poison:
                 text = self._random.choice((POISON_CALL, POISON_ITEM))
@@ -115,6 +117,7 @@ class Session:
     def _crash(self, device: Device) -> None:
         if device.alive:
             device.crash()
+            check_always(self, device)
             self.clockwork.after(self._random.random() * 10, device.start)
 
     def _restore(self, device: Device) -> None:
@@ -140,7 +143,7 @@ class Session:
     def _delete_chat(self, device: Device) -> None:
         if chats := device.store.chats():
             chat_id = self._random.choice(chats)
-            self.deleted.add(chat_id)
+            self.doomed.add(chat_id)
             device.store.delete_chat(chat_id)
             device.hear(LocalCommitted())
 
