@@ -17,7 +17,7 @@ IDLE_SECONDS: Final = 30.0
 CALL_SECONDS: Final = 180.0
 """The longest that one call may take altogether: a megabyte over a slow line, but no endless trickle."""
 
-_TALKATIVE: Final = (
+TALKATIVE: Final = (
     "httpx",
     "httpcore",
     "hpack",
@@ -52,7 +52,7 @@ def http_client(server: Endpoint) -> "httpx.AsyncClient":
 
 def hush_libraries() -> None:
     """httpx logs whole URLs at INFO; below it and in realtime, tokens and message text go to the log."""
-    for name in _TALKATIVE:
+    for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

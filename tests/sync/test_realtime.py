@@ -11,6 +11,7 @@ import pytest
 
 from sync.errors import SignInAgain
 from sync.realtime import Pokes, pause_seconds
+from sync.transport import TALKATIVE
 from tests.fakes.tokens import ListedTokens
 from tests.fakes.topics import Topics, topic_server
 
@@ -318,7 +319,8 @@ def test_nobody_listening_is_borne_for_ever(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_no_token_or_key_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    for name in ("", *TALKATIVE):
+        caplog.set_level(logging.DEBUG, logger=name)
 
     async def act(topics: Topics) -> None:
         async with listening(topics.url) as (heard, _):

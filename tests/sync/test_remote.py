@@ -36,6 +36,7 @@ from storage.records import (
 from sync.errors import Refused, RetryLater, SignInAgain, SyncError, Unreachable, UpdateNeeded
 from sync.refusals import Fault, fault
 from sync.remote import SupabaseRemote
+from sync.transport import TALKATIVE
 from tests.fakes.faults import (
     HANG,
     RESET,
@@ -369,7 +370,8 @@ def test_calls_side_by_side_share_one_client() -> None:
 
 
 def test_neither_logs_nor_tracebacks_hold_a_token_a_key_or_words(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    for name in ("", *TALKATIVE):
+        caplog.set_level(logging.DEBUG, logger=name)
     replies: list[Reply] = [
         Answer(400, {"code": "22P02", "message": WORDS, "details": WORDS}),
         page(500),
@@ -382,6 +384,7 @@ def test_neither_logs_nor_tracebacks_hold_a_token_a_key_or_words(caplog: pytest.
             assert canary not in shown
     for canary in (TOKEN, KEY, WORDS):
         assert canary not in caplog.text
+    assert not [record.name for record in caplog.records if record.name.split(".")[0] in TALKATIVE]
 
 
 def test_importing_and_constructing_loads_no_network_library() -> None:

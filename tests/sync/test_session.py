@@ -226,6 +226,19 @@ def test_jumps_of_the_clock_cost_at_most_one_renewal(
     asyncio.run(run())
 
 
+def test_a_clock_set_back_before_the_start_does_not_lengthen_a_session(
+    place: SessionFile, server: AuthServer
+) -> None:
+    async def run() -> None:
+        server.clock.wall -= TEN_YEARS
+        tokens = keeper(place, server)
+        assert await tokens.access_token() == "access-0"
+        server.clock.pass_(3600)
+        assert await tokens.access_token() == "access-1"
+
+    asyncio.run(run())
+
+
 def test_after_a_sleep_that_the_monotonic_clock_did_not_count_the_token_is_renewed(
     place: SessionFile, server: AuthServer
 ) -> None:
