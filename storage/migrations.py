@@ -105,7 +105,7 @@ _INDEXES = (
     where oldest_pending is not null and deleted_at is null
     """,
     """
-    create index chats_unsynced on chats (account_id, pending, rejected, oldest_pending)
+    create index chats_unsynced on chats (account_id, pending, rejected, oldest_pending, deleted_at)
     where (pending > 0 or rejected > 0) and deleted_at is null
     """,
     "create index chats_edited on chats (account_id) where edited <> '' and sync_error is null",

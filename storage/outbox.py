@@ -1,6 +1,7 @@
 """What has to go to the server, and what the server said about it."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 from storage import edits, inbox, rows
@@ -136,16 +137,17 @@ def _batch(
     after: int,
     blocked: frozenset[ChatId],
 ) -> Batch | None:
-    flying = db.execute("select chat_id from messages where local_order = ?", (after,)).fetchone()
     waiting = db.execute(
         "select chat_id, generation is null and sync_error is not null from chats "
         "where account_id = ? and oldest_pending is not null and deleted_at is null order by oldest_pending",
         (account_id,),
     )
-    for chat_id, held in waiting:
+    flying = db.execute("select chat_id, 0 from messages where local_order = ?", (after,)).fetchall()
+    behind = {chat_id: after for chat_id, _ in flying}
+    for chat_id, held in chain(flying, waiting):
         if held or chat_id in blocked:
             continue
-        start = after if flying == (chat_id,) else 0
+        start = behind.get(chat_id, 0)
         if messages := _pending(db, chat_id, start, max_messages, max_bytes):
             return Batch(chat_id, messages)
     return None

@@ -11,7 +11,7 @@ from storage.records import (
     SyncState,
     VerdictStatus,
 )
-from storage.store import Store
+from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, chat_change, verdict
 
 
@@ -192,23 +192,19 @@ def test_a_chat_that_the_server_does_not_know_is_created_anew(store: Store, acco
 
 
 def test_the_edit_that_a_batch_needs_comes_with_it(store: Store, account: AccountId) -> None:
-    for number in range(600):
-        talk_unchecked(store, account, f"empty-{number}")
-    chat = talk_unchecked(store, account, "full")
+    chat = ChatId("full")
+
+    def create(tx: Transaction) -> None:
+        for chat_id in [*map(str, range(600)), chat]:
+            chats.create(tx, "", account_id=account, chat_id=ChatId(chat_id))
+
+    store.write(create).result()
     say(store, chat, "m1")
     work = store.read(lambda db: outbox.load_work(db, account))
     assert len(work.edits) == 500
     assert work.edits[0].chat_id == chat
     assert work.batch is not None
     assert work.batch.chat_id == chat
-
-
-def talk_unchecked(store: Store, account: AccountId, chat_id: str) -> ChatId:
-    return (
-        store.write(lambda tx: chats.create(tx, "", account_id=account, chat_id=ChatId(chat_id)))
-        .result()
-        .chat_id
-    )
 
 
 def test_counts_are_those_of_the_accounts_asked_for(store: Store, account: AccountId) -> None:
