@@ -24,9 +24,9 @@ return case
     then 'The message is empty.'
   when homing.larger_than_mebibyte(p_message -> 'content')
     then 'The message is larger than 1 MiB: shorten it or split it in two.'
-  when jsonb_typeof(p_message -> 'content') = 'array' and jsonb_path_exists(
-    p_message -> 'content', 'lax $[*] ? (@.type() != "object" || !exists(@."type") || @."type".type() != "string")')
-    then 'Every part of a message must be an object with a type.'
+  when jsonb_typeof(p_message -> 'content') = 'array'
+    and jsonb_path_exists(p_message -> 'content', 'strict $[*] ? (@.type() != "object")')
+    then 'Every part of a message must be an object.'
   when homing.too_deep(p_message -> 'content') then 'The message is nested more than 64 levels deep.'
   when homing.larger_than_mebibyte(p_message -> 'annotations') then 'The annotations are larger than 1 MiB.'
   when homing.too_deep(p_message -> 'annotations') then 'The annotations are nested more than 64 levels deep.'

