@@ -81,7 +81,7 @@ class SessionKeeper:
         self._wall = wall
         self._monotonic = monotonic
         self._held: _Held | None = None
-        self._unsaved: Session | None = None
+        self._unsaved: _Unsaved | None = None
         self._no_renewal_before = float("-inf")
 
     async def access_token(self) -> str:
@@ -105,7 +105,7 @@ class SessionKeeper:
         return await self._renew(lambda stored: stored.access_token != rejected)
 
     async def keep(self, session: Session) -> None:
-        """Begin with a session from signing in; durable on return. OSError when it cannot be saved."""
+        """Begin with a session from signing in; durable on return. RetryLater when it cannot be saved."""
         async with self._lock():
             await self._save(session)
 
@@ -121,10 +121,13 @@ class SessionKeeper:
     async def _renew(self, good: Callable[[Session], bool]) -> str:
         async with self._lock():
             stored = self._stored()
-            if good(stored) and self._unsaved is None:
+            if good(stored):
                 return self._hold(stored).session.access_token
-            fresh = self._unsaved or await self._successor(stored)
-            await self._save_or_remember(fresh)
+            # A successor that found no room on the disk is saved now, unless somebody else has gone on meanwhile.
+            if self._unsaved is None or self._unsaved.after != stored:
+                self._unsaved = _Unsaved(stored, await self._successor(stored))
+            fresh = self._unsaved.session
+            await self._save(fresh)
             return fresh.access_token
 
     async def _successor(self, stored: Session) -> Session:
@@ -139,13 +142,6 @@ class SessionKeeper:
             )
         return fresh
 
-    async def _save_or_remember(self, fresh: Session) -> None:
-        self._unsaved = fresh
-        try:
-            await self._save(fresh)
-        except OSError:
-            raise RetryLater("The login cannot be saved: free some disk space.") from None
-
     async def _save(self, session: Session) -> None:
         write = asyncio.ensure_future(asyncio.to_thread(self._place.save, session))
         try:
@@ -154,6 +150,8 @@ class SessionKeeper:
             # The lock must outlast the write, or another process would read the token before.
             await asyncio.wait([write])
             raise
+        except OSError:
+            raise RetryLater("The login cannot be saved: free some disk space.") from None
         self._unsaved = None
         self._hold(session)
 
@@ -206,3 +204,11 @@ class _Held:
 
     session: Session
     ends: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsaved:
+    """What the server gave for a session and the disk did not take."""
+
+    after: Session
+    session: Session

@@ -53,14 +53,16 @@ def wrapping_key(profile_dir: Path, kind: SessionStoreKind) -> bytes:
         return secrets.token_bytes(KEY_BYTES)
     from filelock import FileLock, Timeout
 
-    make_private_folder(profile_dir)
     try:
+        make_private_folder(profile_dir)
         with FileLock(profile_dir / "vault.lock", timeout=LOCK_SECONDS, mode=0o600):
             return (
                 _key_in_file(profile_dir) if kind is SessionStoreKind.FILE else _key_in_keyring(profile_dir)
             )
     except Timeout:
         raise NoKeyring("The keyring does not answer: unlock it and start Homing again.") from None
+    except OSError:
+        raise NoKeyring("The key of the login cannot be saved: make the profile's folder writable.") from None
 
 
 def _key_in_file(profile_dir: Path) -> bytes:

@@ -446,6 +446,29 @@ def test_a_session_that_finds_no_room_is_not_used_and_not_asked_for_twice(
     asyncio.run(run())
 
 
+def test_a_session_that_found_no_room_does_not_overwrite_a_later_sign_in(
+    place: SessionFile, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def run() -> None:
+        tokens = keeper(place, server)
+        server.clock.pass_(4000)
+        with monkeypatch.context() as patch:
+            patch.setattr("sync.session_file.write_private", no_room)
+            with pytest.raises(RetryLater):
+                await tokens.access_token()
+        server.generation = 9
+        await keeper(place, server).keep(server.session())
+        assert await tokens.access_token() == "access-9"
+        stored = place.load()
+        assert stored is not None
+        assert stored.refresh_token == "refresh-9"
+
+    asyncio.run(run())
+
+
 def test_cancelling_during_the_write_still_leaves_the_new_session_and_frees_the_lock(
     place: SessionFile, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -508,6 +531,20 @@ def test_signing_out_erases_and_another_keeper_notices(place: SessionFile, serve
             await other.renewed("access-0")
 
     asyncio.run(run())
+
+
+def test_signing_in_without_room_is_told_and_keeps_what_was_there(
+    place: SessionFile, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = place.load()
+    server.generation = 7
+    monkeypatch.setattr("sync.session_file.write_private", no_room)
+    with pytest.raises(RetryLater, match="disk"):
+        asyncio.run(keeper(place, server).keep(server.session()))
+    assert place.load() == before
 
 
 def test_each_account_has_a_file_of_its_own_and_memory_leaves_none(

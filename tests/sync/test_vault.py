@@ -138,6 +138,12 @@ def test_a_damaged_key_file_is_told_and_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "session.key").read_bytes() == b"short"
 
 
+def test_a_profile_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NoKeyring, match="writable"):
+        wrapping_key(tmp_path / "file" / "profile", SessionStoreKind.FILE)
+
+
 def test_many_at_once_agree_on_one_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         keys = set(pool.map(lambda _: wrapping_key(tmp_path, SessionStoreKind.FILE), range(32)))
