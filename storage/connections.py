@@ -32,8 +32,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
     with translated(path):
         connection = _connect(path, "rw")
         try:
-            for pragma in _WRITER:
-                connection.execute(pragma)
+            _set_up(connection, path)
+            # A file that cannot be written is opened without a word; this says so.
             connection.execute("begin immediate")
             connection.execute("rollback")
         except BaseException:
@@ -69,9 +69,7 @@ def _migrate(path: Path) -> None:
     with translated(path):
         connection = _connect(path, "rwc")
         try:
-            _use_wal(connection, path)
-            for pragma in _WRITER:
-                connection.execute(pragma)
+            _set_up(connection, path)
             connection.execute("begin immediate")
             # Another process may have migrated between our look and our lock.
             refuse_newer(path, steps(connection))
@@ -81,7 +79,9 @@ def _migrate(path: Path) -> None:
             connection.close()
 
 
-def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
+def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
     if mode != "wal":
         raise StoreReadOnly(f"{path.name} cannot be used on this disk: keep Homing's data on a local disk")
+    for pragma in _WRITER:
+        connection.execute(pragma)

@@ -22,7 +22,11 @@ def generation(tx: Transaction, account_id: AccountId) -> int:
 def begin(tx: Transaction, account_id: AccountId) -> int:
     """Starts the next generation; everything held counts as lost until the server shows it again."""
     tx.db.execute(
-        "update accounts set generation = generation + 1, recovering = 1 where account_id = ?", (account_id,)
+        "update accounts set generation = generation + 1, recovering = max(recovering, exists ("
+        "  select 1 from chats c where c.account_id = ?1 and c.deleted_at is null and (c.generation is not null "
+        "  or exists (select 1 from messages m where m.chat_id = c.chat_id and m.sequence_num is not null "
+        "  and m.deleted_at is null)))) where account_id = ?1",
+        (account_id,),
     )
     return generation(tx, account_id)
 

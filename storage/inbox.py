@@ -14,8 +14,8 @@ def cursor(db: Reader, account_id: AccountId) -> Cursor:
 def apply(tx: Transaction, account_id: AccountId, page: ChangePage) -> bool:
     """Applies one answer of a pull. Twice is as good as once.
 
-    A pending message is left alone, unless the page holds the same id and body: then it is confirmed (I17). Fields of
-    a chat that were edited here and not confirmed stay. At the head of a reset pull, what the server lost is queued
+    A pending message is left alone, unless the page holds the same id and body: then it is confirmed (I17). Of its
+    tombstone a note is kept until the verdict. Fields of a chat that were edited here and not confirmed stay. At the head of a reset pull, what the server lost is queued
     again (I12). False, and nothing is changed, when the page shows that the server was wound back in this epoch:
     pull again from nothing.
     """

@@ -73,6 +73,8 @@ class Arrivals:
             self._insert(change)
         elif self._accepts(held, change):
             self._update(change)
+        elif change.deleted:
+            self._note_tombstone(change)
 
     def finish(self) -> None:
         """Moves the chats that got new messages up the list."""
@@ -115,7 +117,7 @@ class Arrivals:
         state, generation, revision, role, content = held
         if state == "synced":
             return bool(generation < self._generation or revision <= change.revision)
-        return change.deleted or (role, json.loads(content)) == (change.role, list(change.content))
+        return not change.deleted and (role, json.loads(content)) == (change.role, list(change.content))
 
     def _insert(self, change: MessageChange) -> None:
         self._db.execute(
@@ -136,12 +138,20 @@ class Arrivals:
         )
         self._tx.touch_messages(change.chat_id)
 
+    def _note_tombstone(self, change: MessageChange) -> None:
+        # It may be the tombstone of another text under this id: only the verdict on ours tells (I17).
+        self._db.execute(
+            "update messages set deleted_at = ?, revision = ? "
+            "where chat_id = ? and message_id = ? and sync_state <> 'synced'",
+            (self._tx.now(), change.revision, change.chat_id, change.message_id),
+        )
+
     def _values(self, change: MessageChange) -> tuple[Any, ...]:
         return (
             change.sequence_num,
             change.role,
-            rows.encode(change.content),
-            None if change.annotations is None else rows.encode(change.annotations),
+            "[]" if change.deleted else rows.encode(change.content),
+            None if change.deleted or change.annotations is None else rows.encode(change.annotations),
             change.turn_id,
             change.status,
             change.created_at,

@@ -66,7 +66,8 @@ def commit(
 def get(db: Reader, chat_id: ChatId, message_id: MessageId) -> Message | None:
     """The message, None when it is not here or was deleted."""
     row = db.execute(
-        f"select {rows.MESSAGE} from messages where chat_id = ? and message_id = ? and deleted_at is null",
+        f"select {rows.MESSAGE} from messages where chat_id = ? and message_id = ? "
+        "and (deleted_at is null or sync_state <> 'synced')",
         (chat_id, message_id),
     ).fetchone()
     return rows.message(row) if row else None
@@ -124,7 +125,7 @@ def retry(tx: Transaction, chat_id: ChatId, message_id: MessageId) -> Message:
 
 def _stored(db: Reader, chat_id: ChatId, message_id: MessageId) -> tuple[Any, ...] | None:
     row: tuple[Any, ...] | None = db.execute(
-        f"select {rows.MESSAGE}, deleted_at from messages where chat_id = ? and message_id = ?",
+        f"select {rows.MESSAGE}, sync_state = 'synced' and deleted_at is not null from messages where chat_id = ? and message_id = ?",
         (chat_id, message_id),
     ).fetchone()
     return row
@@ -132,7 +133,7 @@ def _stored(db: Reader, chat_id: ChatId, message_id: MessageId) -> tuple[Any, ..
 
 def _same(stored: tuple[Any, ...], role: Role, parts: tuple[Part, ...]) -> Message:
     message = rows.message(stored[:-1])
-    if stored[-1] is not None or (message.role, message.content) != (role, parts):
+    if stored[-1] or (message.role, message.content) != (role, parts):
         raise InvalidMessage("Another message has this id already: use a new id")
     return message
 

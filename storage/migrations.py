@@ -86,7 +86,7 @@ _TABLES = (
         sync_state text not null check (sync_state in ('pending', 'synced', 'rejected')),
         sync_error text,
         created_at text not null,
-        deleted_at text,
+        deleted_at text,  -- on a message that is not confirmed: the server has a tombstone of this id
         revision integer not null default 0,
         generation integer not null default 0,
         unique (chat_id, message_id),

@@ -187,10 +187,17 @@ def _record(tx: Transaction, chat_id: ChatId, verdict: Verdict, generation: int)
     if verdict.status not in _CONFIRMED:
         _reject(tx, chat_id, verdict.message_id, verdict.reason or _reason(verdict.status))
     elif verdict.sequence_num is not None:
+        # A duplicate of a tombstone is deleted now; what was inserted just now is not.
         tx.db.execute(
-            "update messages set sync_state = 'synced', sequence_num = ?, sync_error = null, generation = ? "
-            "where chat_id = ? and message_id = ? and sync_state <> 'synced'",
-            (verdict.sequence_num, generation, chat_id, verdict.message_id),
+            "update messages set sync_state = 'synced', sequence_num = ?, sync_error = null, generation = ?, "
+            "deleted_at = iif(?, deleted_at, null) where chat_id = ? and message_id = ? and sync_state <> 'synced'",
+            (
+                verdict.sequence_num,
+                generation,
+                verdict.status is VerdictStatus.DUPLICATE,
+                chat_id,
+                verdict.message_id,
+            ),
         )
 
 

@@ -64,6 +64,8 @@ class Store:
         return self._readers.foreign_changes()
 
     def close(self) -> None:
-        """Finishes queued writes and closes. The last one to close folds the write-ahead log into the file."""
+        """Finishes queued writes, tells the listeners, and closes. A second time does nothing."""
+        self._writer.drain()
         self._readers.close()
+        # Last, and able to write: so SQLite folds the write-ahead log into the file.
         self._writer.close()

@@ -49,17 +49,20 @@ class Writer:
             future.set_exception(StoreUnavailable("The store is closed: start Homing again"))
         return future
 
-    def close(self) -> None:
-        """Finishes what is queued, then closes the connection."""
+    def drain(self) -> None:
+        """Finishes what is queued; nothing more is taken."""
         self._queue.close()
         self._thread.join()
+
+    def close(self) -> None:
+        """Closes the connection, after `drain`."""
+        self._shut()
 
     def _run(self) -> None:
         while (item := self._queue.take()) is not None:
             self._serve(*item)
             # While this thread waits, it must not keep a job and all that hangs on it alive.
             del item
-        self._shut()
 
     def _serve(self, job: Callable[[Transaction], T], future: "Future[T]") -> None:
         if not future.set_running_or_notify_cancel():

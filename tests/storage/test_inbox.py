@@ -216,7 +216,7 @@ def test_verdicts_and_changes_may_come_in_either_order(
             say(store, f"m{number}", "mine")
             verdicts.append(verdict(f"m{number}", status, number))
             words = "theirs" if status is VerdictStatus.CONFLICT else "mine"
-            gone = deleted and status is not VerdictStatus.CONFLICT
+            gone = deleted and status is not VerdictStatus.INSERTED
             changes.append(message_change(number + 1, CHAT, f"m{number}", number, words, deleted=gone))
         steps = [
             lambda tx, verdicts=verdicts: outbox.record_verdicts(tx, account, "epoch-1", CHAT, verdicts),
@@ -229,8 +229,9 @@ def test_verdicts_and_changes_may_come_in_either_order(
 
 
 def content(store: Store) -> list[tuple[object, ...]]:
-    columns = "message_id, sequence_num, content, sync_state, created_at, revision, deleted_at is null"
-    query = f"select {columns} from messages where chat_id = ? and sync_state = 'synced' order by message_id"
+    columns = "message_id, sequence_num, sync_state, revision, deleted_at is null"
+    live = "case when deleted_at is null then content || created_at end"
+    query = f"select {columns}, {live} from messages where chat_id = ? and sync_state = 'synced' order by message_id"
     rejected = (
         "select message_id, content, sync_error from messages where chat_id = ? and sync_state <> 'synced'"
     )
@@ -248,6 +249,32 @@ def fresh(store: Store, account: AccountId) -> None:
 
     store.write(forget).result()
     start(store, account)
+
+
+def test_a_tombstone_never_takes_words_that_were_not_confirmed(store: Store, account: AccountId) -> None:
+    """The tombstone may be that of another text under the same id: the verdict decides."""
+    start(store, account)
+    for message_id in ("m1", "m2", "m3"):
+        say(store, message_id, "mine")
+    tombstones = [message_change(n + 1, CHAT, f"m{n}", n, deleted=True, revision=2) for n in (1, 2, 3)]
+    apply(store, account, change_page(tombstones))
+    assert [message_id for message_id, _, _ in shown(store)] == ["m3", "m2", "m1"]
+    assert store.read(lambda db: messages.get(db, CHAT, MessageId("m1"))) is not None
+    say(store, "m1", "mine")
+    verdicts = [
+        verdict("m1", VerdictStatus.DUPLICATE, 1),
+        verdict("m2", VerdictStatus.CONFLICT, 2),
+        verdict("m3", VerdictStatus.INSERTED, 3),
+    ]
+    store.write(lambda tx: outbox.record_verdicts(tx, account, "epoch-1", CHAT, verdicts)).result()
+    assert shown(store) == [("m2", None, "mine"), ("m3", 3, "mine")]
+
+
+def test_a_deleted_message_leaves_no_words_behind(store: Store, account: AccountId) -> None:
+    start(store, account)
+    apply(store, account, change_page([message_change(2, CHAT, "m1", 1, "secret")]))
+    apply(store, account, change_page([message_change(3, CHAT, "m1", 1, deleted=True, revision=2)]))
+    assert store.read(lambda db: db.execute("select content from messages").fetchall()) == [("[]",)]
 
 
 def test_a_message_set_aside_by_mistake_is_confirmed_when_the_server_has_it(
