@@ -51,6 +51,8 @@ async def open_pool(conninfo: str) -> AsyncIterator[Pool]:
         max_size=8,
         timeout=_WAIT_SECONDS,
         max_idle=60,
+        # Later attempts come further and further apart: give up soon, the next request begins anew.
+        reconnect_timeout=1,
         configure=_configure,
         open=False,
     )

@@ -105,7 +105,7 @@ class Guard:
                 "This server does not go by that name.",
                 hint="Use the url that homing serve printed.",
             )
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return rest_error(403, "PT403", "Web pages of another origin may not use this server.")
         return None
 

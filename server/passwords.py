@@ -47,7 +47,7 @@ class Passwords:
             self._hasher.verify(kept or self._nobody, password.encode("utf-8", "surrogatepass"))
         except (VerificationError, InvalidHashError):
             return False
-        return kept is not None
+        return bool(kept)
 
 
 class GuessBrake:

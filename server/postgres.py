@@ -41,6 +41,8 @@ _SETTINGS: Final = {
     "log_statement": "none",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
+    # The first line of an error can quote a value too. "log" ranks above "error", so starts and crashes are told.
+    "log_min_messages": "log",
 }
 
 log = logging.getLogger(__name__)

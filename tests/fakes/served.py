@@ -95,6 +95,7 @@ class Person:
             f"{self.served.url}/rest/v1/rpc/{name}",
             headers=self.served.headers(self.access_token),
             json=arguments,
+            timeout=30,
         )
 
 
@@ -120,7 +121,8 @@ def serving(
         line = process.stdout.readline()
         if not line:
             raise RuntimeError(f"the server did not start ({process.wait(60)}): {log.read_text()}")
-        served = Served(*json.loads(line), data_dir=data_dir, process=process, log=log)
+        url, key = json.loads(line)
+        served = Served(url, key, data_dir, process, log)
         try:
             yield served
         finally:

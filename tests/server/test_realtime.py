@@ -11,6 +11,7 @@ import httpx
 import jwt
 import pytest
 from realtime import RealtimeSubscribeStates
+from supabase import AsyncClient
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
@@ -47,6 +48,10 @@ async def join(opened: ClientConnection, topic: str, token: str | None, *, priva
     return await hear(opened)
 
 
+async def answer(client: AsyncClient, name: str, **arguments: object) -> Any:
+    return (await client.rpc(name, arguments).execute()).data
+
+
 async def close_of(opened: ClientConnection) -> tuple[int, str]:
     async with asyncio.timeout(PATIENCE):
         with suppress(ConnectionClosedError):
@@ -79,20 +84,18 @@ def test_an_append_pokes_the_official_client_on_the_owners_other_device(served: 
             await channel.subscribe(lambda state, _: states.append(state))
             assert states == [RealtimeSubscribeStates.SUBSCRIBED]
 
-            await writer.rpc("save_chats", {"p_chats": [{"chat_id": chat, "title": "Home"}]}).execute()
+            await answer(writer, "save_chats", p_chats=[{"chat_id": chat, "title": "Home"}])
             messages = [
                 {"message_id": str(uuid.uuid4()), "role": "user", "content": [{"type": "text", "text": text}]}
                 for text in ("one", "two")
             ]
-            appended = await writer.rpc(
-                "append_messages", {"p_chat_id": chat, "p_messages": messages}
-            ).execute()
-            assert [row["sequence_num"] for row in appended.data] == [1, 2]
+            appended = await answer(writer, "append_messages", p_chat_id=chat, p_messages=messages)
+            assert [row["sequence_num"] for row in appended] == [1, 2]
             async with asyncio.timeout(PATIENCE):
                 heads = [(await pokes.get())["payload"]["head"] for _ in range(2)]
-            pulled = (await reader.rpc("pull_changes", {"p_epoch": None, "p_cursor": 0}).execute()).data
+            pulled = await answer(reader, "pull_changes", p_epoch=None, p_cursor=0)
             assert heads[-1] == pulled["head"]
-            listed = (await reader.rpc("list_messages", {"p_chat_id": chat}).execute()).data
+            listed = await answer(reader, "list_messages", p_chat_id=chat)
             assert [row["message_id"] for row in listed] == [
                 message["message_id"] for message in reversed(messages)
             ]
