@@ -7,9 +7,13 @@ from typing import Final
 from uuid import uuid4
 
 from storage import edits, rows
+from storage.content import clean
 from storage.errors import UnknownChat
 from storage.records import LOCAL_ACCOUNT, AccountId, Chat, ChatId
 from storage.transaction import Reader, Transaction
+
+MAX_TITLE: Final = 1000
+"""Characters; the server takes no more."""
 
 _FROM: Final = f"select {rows.CHAT}, c.activity from chats c left join drafts d on d.chat_id = c.chat_id"
 
@@ -22,7 +26,7 @@ def create(
     now = tx.now()
     tx.db.execute(
         "insert into chats (chat_id, account_id, title, created_at, updated_at, activity) values (?, ?, ?, ?, ?, ?)",
-        (chat_id, account_id, title.strip(), now, now, next_activity(tx.db)),
+        (chat_id, account_id, _title(title), now, now, next_activity(tx.db)),
     )
     edits.mark(tx, chat_id, edits.CREATION)
     tx.touch_chat(chat_id)
@@ -32,7 +36,7 @@ def create(
 def rename(tx: Transaction, chat_id: ChatId, title: str) -> Chat:
     """Gives the chat another title. Raises UnknownChat."""
     get(tx.db, chat_id)
-    tx.db.execute("update chats set title = ? where chat_id = ?", (title.strip(), chat_id))
+    tx.db.execute("update chats set title = ? where chat_id = ?", (_title(title), chat_id))
     edits.mark(tx, chat_id, ("title",))
     tx.touch_chat(chat_id)
     return get(tx.db, chat_id)
@@ -40,6 +44,7 @@ def rename(tx: Transaction, chat_id: ChatId, title: str) -> Chat:
 
 def save_draft(tx: Transaction, chat_id: ChatId, text: str) -> None:
     """Keeps what stands in the composer. Raises UnknownChat."""
+    text = clean(text)
     if get(tx.db, chat_id).draft == text:
         return
     if text:
@@ -102,6 +107,10 @@ def unadopted(db: Reader) -> int:
         (LOCAL_ACCOUNT,),
     ).fetchone()
     return int(count)
+
+
+def _title(text: str) -> str:
+    return " ".join(clean(text).split())[:MAX_TITLE]
 
 
 def next_activity(db: Reader) -> int:

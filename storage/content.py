@@ -1,12 +1,12 @@
 """What may be a message's content: cleaned or refused before it is ever stored (I28)."""
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Final
 
 from storage.errors import InvalidMessage
 from storage.records import Part
+from storage.rows import encode
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 64
@@ -41,9 +41,9 @@ def plain_text(parts: Sequence[Part]) -> str:
 
 
 def encoded_size(parts: Sequence[Part]) -> int:
-    """Bytes of the content as PostgreSQL prints its jsonb, which is what the server measures."""
+    """Bytes of the content as compact JSON in UTF-8, which is what the server measures too."""
     try:
-        return len(json.dumps(parts, ensure_ascii=False, allow_nan=False).encode())
+        return len(encode(parts).encode())
     except ValueError as error:
         raise InvalidMessage(_NOT_JSON) from error
 

@@ -65,7 +65,7 @@ class Arrivals:
         if not self._ours(change.chat_id, change.created_at):
             return
         held = self._db.execute(
-            "select sync_state, generation, revision, role, content from messages "
+            "select sync_state, generation, revision, role, content, annotations, turn_id from messages "
             "where chat_id = ? and message_id = ?",
             (change.chat_id, change.message_id),
         ).fetchone()
@@ -114,10 +114,20 @@ class Arrivals:
         self._tx.touch_chat(chat_id)
 
     def _accepts(self, held: tuple[Any, ...], change: MessageChange) -> bool:
-        state, generation, revision, role, content = held
+        state, generation, revision, role, content, annotations, turn_id = held
         if state == "synced":
             return bool(generation < self._generation or revision <= change.revision)
-        return not change.deleted and (role, json.loads(content)) == (change.role, list(change.content))
+        return not change.deleted and (
+            role,
+            json.loads(content),
+            json.loads(annotations or "null"),
+            turn_id,
+        ) == (
+            change.role,
+            list(change.content),
+            change.annotations,
+            change.turn_id,
+        )
 
     def _insert(self, change: MessageChange) -> None:
         self._db.execute(

@@ -39,8 +39,11 @@ def commit(
     if chat.deleted:
         raise UnknownChat("This chat was deleted: copy the text into another chat")
     message_id = message_id or MessageId(str(uuid4()))
-    if not 1 <= len(message_id) <= 128 or clean(message_id) != message_id:
-        raise InvalidMessage("A message id has 1 to 128 characters, NUL not among them: choose another")
+    for known in filter(None, (message_id, turn_id)):
+        if len(known) > 128 or clean(known) != known:
+            raise InvalidMessage(
+                "The id of a message or turn has 1 to 128 characters, no NUL: choose another"
+            )
     if (stored := _stored(tx.db, chat_id, message_id)) is not None:
         return _same(stored, role, parts)
     now = tx.now()

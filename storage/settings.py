@@ -1,5 +1,6 @@
 """Small facts by key: the draft of a chat that does not exist yet, the size of the window."""
 
+from storage.content import clean
 from storage.transaction import Reader, Transaction
 
 
@@ -13,5 +14,5 @@ def put(tx: Transaction, key: str, value: str) -> None:
     """Sets the value."""
     tx.db.execute(
         "insert into settings (key, value) values (?, ?) on conflict (key) do update set value = excluded.value",
-        (key, value),
+        (key, clean(value)),
     )

@@ -19,6 +19,21 @@ def test_a_new_chat_is_wholly_unconfirmed(store: Store, account: AccountId) -> N
     }
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"), [("  a\n b\t", "a b"), ("x" * 2000, "x" * 1000), ("a\0\ud800", "a\ufffd"), ("", "")]
+)
+def test_a_title_is_one_line_that_the_server_takes(store: Store, typed: str, kept: str) -> None:
+    chat = store.write(lambda tx: chats.create(tx, typed)).result()
+    assert chat.title == kept
+    assert store.write(lambda tx: chats.rename(tx, chat.chat_id, typed)).result().title == kept
+
+
+def test_a_draft_with_half_an_emoji_is_kept(store: Store) -> None:
+    chat = store.write(lambda tx: chats.create(tx, "Trip")).result()
+    store.write(lambda tx: chats.save_draft(tx, chat.chat_id, "hi \ud83d")).result()
+    assert store.read(lambda db: chats.get(db, chat.chat_id)).draft == "hi \ufffd"
+
+
 def test_renaming_marks_the_title_only(store: Store, account: AccountId) -> None:
     chat = store.write(lambda tx: chats.create(tx, "Trip", account_id=account)).result()
     confirm(store, account)

@@ -33,7 +33,7 @@ def nested(depth: int) -> list[dict[str, Any]]:
 @given(PARTS)
 def test_what_is_accepted_is_json_that_postgresql_takes(parts: list[dict[str, Any]]) -> None:
     accepted = normalise(parts)
-    encoded = json.dumps(accepted, ensure_ascii=False, allow_nan=False).encode()
+    encoded = json.dumps(accepted, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     assert len(encoded) == encoded_size(accepted) <= MAX_BYTES
     assert b"\\u0000" not in encoded
 
