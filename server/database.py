@@ -73,12 +73,18 @@ async def call_as(
     """
     timeout = _TIMEOUT_BY_ROLE.get(caller.role, _TIMEOUT)
     async with pool.connection() as db:
-        become, call = psycopg.AsyncRawCursor(db), psycopg.AsyncRawCursor(db)
-        async with db.pipeline():
-            await become.execute(
-                _BECOME, (caller.role, caller.claims, timeout, "on" if read_only else "off"), prepare=True
-            )
-            await call.execute(statement, (body,), prepare=True)
+        who, call = psycopg.AsyncRawCursor(db), psycopg.AsyncRawCursor(db)
+        try:
+            async with db.pipeline():
+                await who.execute(
+                    _BECOME, (caller.role, caller.claims, timeout, "on" if read_only else "off"), prepare=True
+                )
+                await call.execute(statement, (body,), prepare=True)
+        except psycopg.OperationalError:
+            if db.broken:
+                # The others in the pool are most likely lost too: replace them before they fail a call each.
+                await pool.check()
+            raise
         result = call.pgresult
         assert result is not None
         return result.get_value(0, 0) or b"", result.get_value(0, 1)

@@ -2,6 +2,8 @@
 
 ServerError
 ├── NoPostgres            no usable PostgreSQL on this computer: install one or name a database
+├── CannotListen          the address is taken or not this machine's: choose another
+├── KeysUnreadable        the server's keys can be neither read nor made
 ├── AlreadyServing        another server holds this data directory
 ├── DatabaseUnavailable   PostgreSQL does not start or does not answer
 └── MigrationFailed       the schema could not be brought up to date; the database is as before
@@ -14,6 +16,14 @@ class ServerError(Exception):
 
 class NoPostgres(ServerError):
     """There is no PostgreSQL of a version that can run the server, or not the one that made the data."""
+
+
+class CannotListen(ServerError):
+    """The address is taken, not this machine's, or not allowed."""
+
+
+class KeysUnreadable(ServerError):
+    """The folder of the server's keys cannot be used."""
 
 
 class AlreadyServing(ServerError):

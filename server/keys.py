@@ -2,12 +2,11 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from server.errors import KeysUnreadable
 
 
 @dataclass(frozen=True)
@@ -22,14 +21,17 @@ class Keys:
 
 
 def load(folder: Path) -> Keys:
-    """The keys kept in `folder`, made on first use in files that only their owner can read."""
-    folder.mkdir(parents=True, exist_ok=True)
-    secret = _kept(folder / "jwt-secret", lambda: secrets.token_hex(32))
-    publishable = _kept(folder / "publishable-key", lambda: f"sb_publishable_{secrets.token_urlsafe(24)}")
+    """The keys kept in `folder`, made on first use in files that only their owner can read. Raises KeysUnreadable."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        secret = _kept(folder / "jwt-secret", lambda: secrets.token_hex(32))
+        publishable = _kept(folder / "publishable-key", lambda: f"sb_publishable_{secrets.token_urlsafe(24)}")
+    except (OSError, UnicodeError) as error:
+        raise KeysUnreadable(f"The keys in {folder} cannot be used ({error}): check the folder.") from None
     return Keys(jwt_secret=secret.encode(), publishable=publishable)
 
 
-def _kept(path: Path, make: "Callable[[], str]") -> str:
+def _kept(path: Path, make: Callable[[], str]) -> str:
     try:
         kept = path.read_text("ascii").strip()
     except FileNotFoundError:

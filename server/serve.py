@@ -13,9 +13,10 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
+from psycopg_pool import PoolTimeout
 
 from server import keys, schema
-from server.errors import ServerError
+from server.errors import CannotListen, DatabaseUnavailable
 from server.gateway import open_gateway
 from server.guards import is_loopback
 from server.postgres import Postgres
@@ -28,10 +29,6 @@ _BACKLOG: Final = 512
 
 OnReady = Callable[[str, str], None]
 """Called with the url and the publishable key once the server listens."""
-
-
-class CannotListen(ServerError):
-    """The address is taken, not this machine's, or not allowed."""
 
 
 class _Stopped(BaseException):
@@ -83,7 +80,14 @@ def serve(
             schema.apply(conninfo)
             own = keys.load(root)
             stop.serving()
-            asyncio.run(_run(conninfo, own, listener, host, tuple(names), on_ready, stop))
+            # Psycopg cannot use the proactor loop, the default on Windows.
+            loops = asyncio.SelectorEventLoop if sys.platform == "win32" else None
+            with asyncio.Runner(loop_factory=loops) as runner:
+                runner.run(_run(conninfo, own, listener, host, tuple(names), on_ready, stop))
+        except PoolTimeout:
+            raise DatabaseUnavailable(
+                "PostgreSQL went away while the server started: start it again."
+            ) from None
         except _Stopped:
             pass
         finally:
@@ -110,6 +114,7 @@ async def _run(
                 lifespan="off",
                 server_header=False,
                 ws="websockets-sansio",
+                ws_per_message_deflate=False,
                 ws_max_size=_SOCKET_MESSAGE_BYTES,
                 limit_concurrency=_CONNECTIONS,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -317,3 +317,25 @@ def test_a_client_that_keeps_knocking_is_closed(served: Served, anna: Person) ->
             assert await close_of(opened) == (1008, "too many refused joins")
 
     asyncio.run(story())
+
+
+def test_a_client_that_does_not_read_is_dropped_and_the_others_hear_on(served: Served, anna: Person) -> None:
+    def flood() -> None:
+        with served.database() as db:
+            db.execute(
+                "select realtime.send(jsonb_build_object('head', n, 'pad', repeat('x', 7000)), 'changed', %s, true)"
+                " from generate_series(1, 3000) as n",
+                (f"user:{anna.user_id}",),
+            )
+
+    async def story() -> None:
+        async with socket(served) as deaf, socket(served) as quick:
+            for opened in (deaf, quick):
+                await join(opened, f"user:{anna.user_id}", anna.access_token)
+            flooding = asyncio.create_task(asyncio.to_thread(flood))
+            heads = [(await hear(quick))["payload"]["payload"]["head"] for _ in range(3000)]
+            await flooding
+            assert heads == list(range(1, 3001))
+            assert (await close_of(deaf))[0] in (1006, 1013)
+
+    asyncio.run(story())

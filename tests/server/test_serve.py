@@ -14,7 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.serve import CannotListen, serve
+from server.errors import CannotListen
+from server.serve import serve
 from tests.fakes.served import PASSWORD, Person, Served, fresh_server, server_folder, serving
 
 LOOPBACK = "127.0.0.1"
