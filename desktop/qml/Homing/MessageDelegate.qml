@@ -1,0 +1,106 @@
+pragma ComponentBehavior: Bound
+import QtQuick
+
+Item {
+    id: root
+
+    required property int index
+    required property string messageId
+    required property string author
+    required property var segments
+    required property string plain
+    required property string badge
+    required property string badgeText
+    required property string status
+    required property string time
+    required property string moment
+    required property string day
+    required property string spoken
+    required property QtObject viewModel
+    required property bool focused
+
+    readonly property bool _mine: author === "user"
+    readonly property int _column: Math.min(Theme.column, width - Theme.unit * 4)
+
+    implicitHeight: separator.height + body.height + footer.height + Theme.unit
+    Accessible.role: Accessible.ListItem
+    Accessible.name: spoken
+    Accessible.focusable: true
+
+    HoverHandler {
+        id: hover
+    }
+    Item {
+        id: separator
+
+        width: parent.width
+        height: root.day ? 56 : 0
+        visible: root.day !== ""
+
+        Text {
+            anchors.centerIn: parent
+            text: root.day
+            textFormat: Text.PlainText
+            color: Theme.muted
+            font.pixelSize: Theme.captionSize
+            font.weight: Font.DemiBold
+            Accessible.role: Accessible.StaticText
+            Accessible.name: text
+        }
+    }
+    Item {
+        id: column
+
+        anchors.horizontalCenter: parent.horizontalCenter
+        anchors.top: separator.bottom
+        width: root._column
+        height: body.height
+
+        Rectangle {
+            id: body
+
+            anchors.right: root._mine ? parent.right : undefined
+            width: root._mine ? bubble.width + 32 : parent.width
+            height: root._mine ? bubble.height + 24 : rendered.height
+            radius: 16
+            color: root._mine ? Theme.bubble : "transparent"
+            border.width: root.focused ? 2 : 0
+            border.color: Theme.accent
+
+            SelectableText {
+                id: bubble
+
+                x: 16
+                y: 12
+                visible: root._mine
+                width: Math.min(implicitWidth, Math.floor(root._column * 0.86) - 32)
+                text: root._mine ? root.plain : ""
+            }
+            Segments {
+                id: rendered
+
+                visible: !root._mine
+                width: parent.width
+                segments: root._mine ? [] : root.segments
+                viewModel: root.viewModel
+            }
+        }
+    }
+    MessageFooter {
+        id: footer
+
+        anchors.horizontalCenter: parent.horizontalCenter
+        anchors.top: column.bottom
+        width: root._column
+        viewModel: root.viewModel
+        messageId: root.messageId
+        mine: root._mine
+        badge: root.badge
+        badgeText: root.badgeText
+        time: root.time
+        moment: root.moment
+        plain: root.plain
+        active: hover.hovered || root.focused
+        tabbable: root.focused
+    }
+}

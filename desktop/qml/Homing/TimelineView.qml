@@ -1,0 +1,158 @@
+pragma ComponentBehavior: Bound
+import QtQuick
+import QtQuick.Controls.Basic
+
+ListView {
+    id: root
+
+    required property QtObject viewModel
+
+    readonly property QtObject _rows: viewModel.timeline
+    readonly property real _below: originY + contentHeight - contentY - height
+    readonly property real _above: contentY - originY
+    property bool _stick: true
+
+    function toNewest(): void {
+        _stick = true;
+        _rows.jump_to_newest();
+        positionViewAtBeginning();
+    }
+
+    function _settle(): void {
+        if (_stick)
+            positionViewAtBeginning();
+    }
+
+    function _page(): void {
+        if (_above < height)
+            _rows.load_older();
+        else if (_below < height && !_rows.atNewest)
+            _rows.load_newer();
+    }
+
+    objectName: "timeline"
+    model: _rows
+    verticalLayoutDirection: ListView.BottomToTop
+    reuseItems: false
+    cacheBuffer: 800
+    clip: true
+    activeFocusOnTab: count > 0
+    currentIndex: -1
+    highlightMoveDuration: 0
+    highlightFollowsCurrentItem: true
+    boundsBehavior: Flickable.StopAtBounds
+    topMargin: Theme.unit * 3
+    bottomMargin: Theme.unit
+    Accessible.role: Accessible.List
+    Accessible.name: qsTr("Messages")
+    Keys.onPressed: event => {
+        if (event.matches(StandardKey.Copy) && currentItem) {
+            viewModel.copy((currentItem as MessageDelegate).plain);
+            event.accepted = true;
+        } else if (event.key === Qt.Key_End) {
+            toNewest();
+            currentIndex = 0;
+            event.accepted = true;
+        } else if (event.key === Qt.Key_Home) {
+            currentIndex = count - 1;
+            event.accepted = true;
+        } else if (event.key === Qt.Key_PageUp) {
+            contentY = Math.max(originY, contentY - height * 0.9);
+            _stick = false;
+            event.accepted = true;
+        } else if (event.key === Qt.Key_PageDown) {
+            contentY = Math.min(originY + contentHeight - height, contentY + height * 0.9);
+            event.accepted = true;
+        }
+    }
+    onActiveFocusChanged: {
+        if (activeFocus && currentIndex < 0)
+            currentIndex = 0;
+    }
+    onCurrentIndexChanged: {
+        if (currentIndex > 0)
+            _stick = false;
+    }
+    onContentYChanged: {
+        if (moving || bar.pressed)
+            _stick = _below < 24 && _rows.atNewest;
+        Qt.callLater(_page);
+    }
+    onCountChanged: {
+        Qt.callLater(_settle);
+        Qt.callLater(_page);
+    }
+    onContentHeightChanged: Qt.callLater(_settle)
+    onHeightChanged: Qt.callLater(_settle)
+
+    ScrollBar.vertical: AppScrollBar {
+        id: bar
+    }
+
+    delegate: MessageDelegate {
+        width: ListView.view.width
+        viewModel: root.viewModel
+        focused: root.activeFocus && ListView.isCurrentItem
+    }
+
+    Connections {
+        target: root._rows
+
+        function onModelReset(): void {
+            root._stick = true;
+            root.currentIndex = -1;
+            Qt.callLater(root._settle);
+        }
+    }
+    Connections {
+        target: root.viewModel.composer
+
+        function onCommitted(): void {
+            root.toNewest();
+        }
+    }
+
+    AbstractButton {
+        id: jump
+
+        objectName: "jumpButton"
+        parent: root
+        anchors.horizontalCenter: parent.horizontalCenter
+        anchors.bottom: parent.bottom
+        anchors.bottomMargin: 12
+        width: 40
+        height: 40
+        visible: root.count > 0 && (!root._rows.atNewest || (!root._stick && root._below > root.height / 2))
+        hoverEnabled: true
+        focusPolicy: Qt.StrongFocus
+        text: qsTr("Jump to the newest message")
+        Accessible.role: Accessible.Button
+        Accessible.name: text
+        Keys.onReturnPressed: click()
+        Keys.onEnterPressed: click()
+        onClicked: root.toNewest()
+
+        contentItem: Item {
+            Icon {
+                anchors.centerIn: parent
+                icon: "arrow-down"
+                color: Theme.text
+            }
+        }
+        background: Rectangle {
+            radius: 20
+            color: jump.down ? Theme.pressed : jump.hovered ? Theme.hover : Theme.raised
+            border.color: Theme.border
+
+            FocusRing {
+                radius: 22
+                shown: jump.visualFocus
+            }
+        }
+
+        AppToolTip {
+            text: jump.text
+            visible: jump.hovered
+        }
+    }
+}

@@ -1,0 +1,230 @@
+"""The window's one view model: which chat is open, and what a commit anywhere means for each part."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from PySide6.QtCore import Property, QObject, QUrl, Signal, Slot
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+
+from desktop.bridge import Bridge
+from desktop.changes import EVERYTHING, Changes
+from desktop.engine import Engine
+from desktop.links import host_of, safe_url
+from desktop.viewmodels import words
+from desktop.viewmodels.account import AccountDialog
+from desktop.viewmodels.chat_list import ChatList, title_of
+from desktop.viewmodels.composer import NEW_CHAT_DRAFT, Composer
+from desktop.viewmodels.preferences import Preferences
+from desktop.viewmodels.sync_status import SyncStatusLine
+from desktop.viewmodels.timeline import Timeline
+from storage import chats, settings
+from storage.errors import StorageError, UnknownChat
+from storage.records import LOCAL_ACCOUNT, Chat, ChatId, MessageId, Touched
+from storage.store import Store
+from sync.status import Phase, SyncStatus
+
+OPEN_CHAT: Final = "window.chat"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The view models that the window shows, made by the composition root."""
+
+    chats: ChatList
+    timeline: Timeline
+    composer: Composer
+    sync: SyncStatusLine
+    account: AccountDialog
+    preferences: Preferences
+
+
+class Window(QObject):
+    """Opens chats and passes on what changed; each part refreshes itself."""
+
+    currentChatIdChanged = Signal()
+    titleChanged = Signal()
+    noticeChanged = Signal()
+    raised = Signal()
+    """A second start asks for this window."""
+
+    def __init__(
+        self,
+        store: Store,
+        bridge: Bridge,
+        changes: Changes,
+        engine: Engine,
+        parts: Parts,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._bridge = bridge
+        self._engine = engine
+        self._parts = parts
+        self._chat: Chat | None = None
+        self._title = ""
+        self._notice = ""
+        changes.touched.connect(self._refresh)
+        engine.statusChanged.connect(self._use_status)
+        engine.memoryOnly.connect(parts.account.use_memory)
+        parts.account.accountChanged.connect(self._use_account)
+        parts.composer.created.connect(self._created)
+        parts.composer.committed.connect(parts.timeline.jump_to_newest)
+        for part in (parts.chats, parts.timeline):
+            part.failed.connect(self.tell)
+        self._use_account()
+        self._use_status(engine.status)
+        self._show(self._read_chat(self._stored_chat()))
+
+    @Slot(str)
+    def open(self, chat_id: str) -> None:
+        """Turns to a chat."""
+        if chat_id and chat_id != self.current_chat_id:
+            self._show(self._read_chat(chat_id))
+            self._remember()
+
+    @Slot()
+    def new_chat(self) -> None:
+        """Turns to a chat that its first message will create."""
+        if self._chat is not None:
+            self._show(None)
+            self._remember()
+
+    @Slot(str)
+    def copy(self, text: str) -> None:
+        """Puts text on the clipboard."""
+        QGuiApplication.clipboard().setText(text)
+
+    @Slot(str)
+    def retry(self, message_id: str) -> None:
+        """Sends a message again that was set aside."""
+        chat = self._chat
+        if chat is not None:
+            self._engine.ask(
+                lambda service: service.retry(chat.chat_id, MessageId(message_id)),
+                lambda _: None,
+                lambda error: self.tell(str(error)),
+            )
+
+    @Slot(str)
+    def follow(self, href: str) -> None:
+        """Opens a link outside, when it may leave the window."""
+        url = safe_url(href)
+        if url is None:
+            self.tell(words.tr("This link is not opened: only web and mail addresses are."))
+        else:
+            QDesktopServices.openUrl(QUrl(url))
+
+    @Slot(str, result=str)
+    def link_hint(self, href: str) -> str:
+        """Where a link leads, before it is followed."""
+        url = safe_url(href)
+        return host_of(url) if url else ""
+
+    @Slot(str)
+    def tell(self, notice: str) -> None:
+        """One line above the composer; an empty one takes it away."""
+        if notice != self._notice:
+            self._notice = notice
+            self.noticeChanged.emit()
+
+    @property
+    def current_chat_id(self) -> str:
+        """The open chat's id, empty for one that is not written yet."""
+        return self._chat.chat_id if self._chat else ""
+
+    def _show(self, chat: Chat | None) -> None:
+        self._chat = chat
+        self._parts.composer.show(chat.chat_id if chat else None, chat.draft if chat else self._new_draft())
+        self._parts.timeline.show(chat.chat_id if chat else None)
+        self.tell("")
+        self.currentChatIdChanged.emit()
+        self._retitle()
+
+    def _created(self, chat_id: str) -> None:
+        """The chat exists now; its text field is already the right one."""
+        self._chat = self._read_chat(chat_id)
+        self._parts.timeline.show(ChatId(chat_id))
+        self.currentChatIdChanged.emit()
+        self._retitle()
+        self._remember()
+
+    def _refresh(self, touched: Touched | str) -> None:
+        everything = touched == EVERYTHING
+        if everything or (isinstance(touched, Touched) and touched.accounts):
+            self._parts.account.refresh()
+        if everything or (isinstance(touched, Touched) and touched.chats | touched.messages):
+            self._parts.chats.refresh()
+        if self._chat is None or not (everything or self._concerns(touched, self._chat.chat_id)):
+            return
+        self._chat = self._read_chat(self._chat.chat_id)
+        self._retitle()
+        if self._chat is None:
+            self._show(None)
+        elif everything or (isinstance(touched, Touched) and self._chat.chat_id in touched.messages):
+            self._parts.timeline.refresh()
+
+    @staticmethod
+    def _concerns(touched: Touched | str, chat_id: ChatId) -> bool:
+        return isinstance(touched, Touched) and chat_id in touched.chats | touched.messages
+
+    def _use_account(self) -> None:
+        account = self._parts.account.account
+        owner = account.account_id if account else None
+        self._parts.chats.use_account(owner)
+        self._parts.composer.use_account(owner)
+        self._parts.sync.use_account(signed_in=account is not None)
+        if self._chat is not None and self._chat.account_id not in {owner, LOCAL_ACCOUNT}:
+            self.new_chat()
+
+    def _use_status(self, status: SyncStatus) -> None:
+        self._parts.account.use_status(
+            needs_sign_in=status.phase is Phase.NEEDS_SIGN_IN, pending=status.pending
+        )
+
+    def _retitle(self) -> None:
+        title = title_of(self._chat) if self._chat else words.tr("New chat")
+        if title != self._title:
+            self._title = title
+            self.titleChanged.emit()
+
+    def _read_chat(self, chat_id: str) -> Chat | None:
+        if not chat_id:
+            return None
+        try:
+            chat = self._store.read(lambda db: chats.get(db, ChatId(chat_id)))
+        except UnknownChat:
+            return None
+        except StorageError as error:
+            self.tell(str(error))
+            return self._chat
+        account = self._parts.account.account
+        visible = {LOCAL_ACCOUNT, account.account_id if account else LOCAL_ACCOUNT}
+        return chat if chat.account_id in visible and not chat.deleted else None
+
+    def _stored_chat(self) -> str:
+        return self._read_setting(OPEN_CHAT)
+
+    def _new_draft(self) -> str:
+        return self._read_setting(NEW_CHAT_DRAFT)
+
+    def _read_setting(self, key: str) -> str:
+        try:
+            return self._store.read(lambda db: settings.get(db, key)) or ""
+        except StorageError:
+            return ""
+
+    def _remember(self) -> None:
+        chat_id = self.current_chat_id
+        future = self._store.write(lambda tx: settings.put(tx, OPEN_CHAT, chat_id))
+        self._bridge.deliver(future, lambda _: None, lambda error: self.tell(str(error)))
+
+    currentChatId: Any = Property(str, lambda self: self.current_chat_id, notify=currentChatIdChanged)
+    title: Any = Property(str, lambda self: self._title, notify=titleChanged)
+    notice: Any = Property(str, lambda self: self._notice, notify=noticeChanged)
+    chats: Any = Property(QObject, lambda self: self._parts.chats, constant=True)
+    timeline: Any = Property(QObject, lambda self: self._parts.timeline, constant=True)
+    composer: Any = Property(QObject, lambda self: self._parts.composer, constant=True)
+    sync: Any = Property(QObject, lambda self: self._parts.sync, constant=True)
+    account: Any = Property(QObject, lambda self: self._parts.account, constant=True)
+    preferences: Any = Property(QObject, lambda self: self._parts.preferences, constant=True)
