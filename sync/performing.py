@@ -1,10 +1,10 @@
 """Performs the engine's store effects on the real store; blocks, so never on the asyncio or the GUI thread."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from storage import accounts, inbox, outbox
-from storage.records import LOCAL_ACCOUNT
+from storage.records import LOCAL_ACCOUNT, Work
 from storage.store import Lane, Reader, Store, Transaction
 from sync.interface import (
     ApplyChanges,
@@ -24,6 +24,8 @@ from sync.interface import (
     WorkLoaded,
 )
 
+T = TypeVar("T")
+
 
 def perform(store: Store, effect: StoreEffect) -> StoreAnswer:
     """Read, or write in one transaction and wait until it is durable. Raises what the store raises."""
@@ -39,11 +41,11 @@ def perform(store: Store, effect: StoreEffect) -> StoreAnswer:
             return Stored(effect.request)
 
 
-def _write(store: Store, job: Callable[[Transaction], Any]) -> Any:
+def _write(store: Store, job: Callable[[Transaction], T]) -> T:
     return store.write(job, Lane.SYNC).result()
 
 
-def _load(db: Reader, effect: LoadWork) -> Any:
+def _load(db: Reader, effect: LoadWork) -> Work:
     return outbox.load_work(
         db, effect.account_id, max_messages=effect.limit, after=effect.after, blocked=effect.blocked
     )

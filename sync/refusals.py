@@ -17,7 +17,9 @@ class Fault(Enum):
 
 _BY_CODE = {
     "PT400": Fault.ITEM,
+    "unencodable": Fault.ITEM,
     "PT413": Fault.SIZE,
+    "413": Fault.SIZE,
     "PT404": Fault.UNKNOWN_CHAT,
     "PT410": Fault.GONE_CHAT,
     "PGRST102": Fault.ITEM,

@@ -45,7 +45,13 @@ class Device:
     """Performs what its engine asks for. All that is not in the store is lost in a crash."""
 
     def __init__(
-        self, name: str, clockwork: Clockwork, random: Random, network: Network, store: StorePort, make: "EngineMaker"
+        self,
+        name: str,
+        clockwork: Clockwork,
+        random: Random,
+        network: Network,
+        store: StorePort,
+        make: "EngineMaker",
     ) -> None:
         self.name = name
         self.store = store
@@ -149,7 +155,11 @@ class Device:
 
         def time_out() -> None:
             if asked in self._unanswered:
-                answer(RequestFailed(effect.request, Unreachable("The server did not answer; sync goes on by itself.")))
+                answer(
+                    RequestFailed(
+                        effect.request, Unreachable("The server did not answer; sync goes on by itself.")
+                    )
+                )
 
         self._network.send(effect, answer, time_out)
 

@@ -42,7 +42,12 @@ from sync.interface import (
 from tests.simulation.port import Row
 
 FIELDS = ("title", "project_id", "model", "pinned", "archived", "deleted")
-BLANK: dict[str, Any] = dict.fromkeys(FIELDS) | {"title": "", "pinned": False, "archived": False, "deleted": False}
+BLANK: dict[str, Any] = dict.fromkeys(FIELDS) | {
+    "title": "",
+    "pinned": False,
+    "archived": False,
+    "deleted": False,
+}
 MOST_EDITS = 3
 
 Key = tuple[ChatId, MessageId]
@@ -73,7 +78,7 @@ class MemoryStore:
     messages: dict[Key, LocalMessage] = field(default_factory=dict)
     numbers: dict[tuple[ChatId, int], MessageId] = field(default_factory=dict)
     pending: dict[Key, int] = field(default_factory=dict)
-    place: Cursor = Cursor()
+    place: Cursor = field(default_factory=Cursor)
     resetting: bool = False
     orders: int = 0
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from storage.records import Batch
 from sync.errors import RetryLater, SignInAgain, SyncError
 from sync.interface import (
     AppendMessages,
@@ -22,6 +21,9 @@ from sync.interface import (
 from tests.simulation.clockwork import Clockwork
 from tests.simulation.faults import Faults
 from tests.simulation.server import ModelServer
+
+if TYPE_CHECKING:
+    from storage.records import Batch
 
 TIMEOUT = 10.0
 

@@ -86,7 +86,9 @@ class ModelServer:
         entries = self._log[first : first + limit]
         more = first + limit < len(self._log)
         last = entries[-1][0] if entries else start
-        return ChangePage(self.epoch, last, self.head, more, reset, tuple(self._row(key) for _, key in entries))
+        return ChangePage(
+            self.epoch, last, self.head, more, reset, tuple(self._row(key) for _, key in entries)
+        )
 
     def tombstone(self, chat_id: ChatId, message_id: MessageId) -> None:
         row = self.messages[chat_id][message_id]

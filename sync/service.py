@@ -1,0 +1,182 @@
+"""The one object of sync that the window and the command line hold: sign in and out, sync, and watch the status."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from storage import messages
+from storage.records import Account, ChatId, MessageId, Touched
+from storage.store import Store, Transaction
+from sync import rounds
+from sync.backend import Backend, SupabaseBackend
+from sync.engine_lock import EngineLock
+from sync.housekeeping import Housekeeping
+from sync.interface import LocalCommitted
+from sync.machine import Engine
+from sync.rounds import SyncReport
+from sync.runner import Runner
+from sync.status import Phase, SyncStatus
+from sync.vault import SessionStoreKind
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["SessionStoreKind", "SyncReport", "SyncService"]
+
+HOLDER_PATIENCE: Final = 60.0
+ANSWER_INTERVAL: Final = 0.05
+
+_log = logging.getLogger(__name__)
+
+
+class SyncService:
+    """Thread-safe. One process of a profile holds the engine; the others work through the store.
+
+    `sign_up`, `sign_in`, `sign_out` and `adopt` give futures that raise SyncError or StorageError, one line for people.
+    Listeners are called on the asyncio thread.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        profile_dir: Path,
+        *,
+        session_store: SessionStoreKind,
+        realtime: bool = True,
+        backend: Backend | None = None,
+    ) -> None:
+        self._store = store
+        self._lock = EngineLock(profile_dir)
+        self._house = Housekeeping(
+            store,
+            backend or SupabaseBackend(profile_dir, session_store),
+            self._lock,
+            self._publish,
+            realtime=realtime,
+        )
+        self._runner = Runner(
+            store,
+            self._house.connections,
+            lambda: Engine(random.random),
+            on_status=self._publish,
+            on_finish=self._house.finish,
+        )
+        self._status = SyncStatus(Phase.SIGNED_OUT)
+        self._listeners: list[Callable[[SyncStatus], None]] = []
+        self._listening = threading.Lock()
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    @property
+    def status(self) -> SyncStatus:
+        """The last one published."""
+        return self._status
+
+    @property
+    def holds_engine(self) -> bool:
+        """Whether this process syncs the profile, rather than another one."""
+        return self._lock.held
+
+    def subscribe(self, listener: Callable[[SyncStatus], None]) -> Callable[[], None]:
+        """Call `listener` with every new status. Returns the unsubscriber."""
+        with self._listening:
+            self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            with self._listening, suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def start(self) -> None:
+        """Take the engine if it is free, and go on with the active account. Quick; touches no network."""
+        self._lock.take()
+        self._unsubscribe = self._store.subscribe(self._hear_commit)
+        self._runner.start()
+        self._runner.submit(self._house.live(self._runner))
+
+    def stop(self) -> None:
+        """End within about two seconds, whatever the network does. What is pending stays pending."""
+        self._unsubscribe()
+        self._runner.stop()
+        self._lock.release()
+
+    def sign_in(self, url: str, key: str, email: str, password: str, *, adopt: bool) -> "Future[Account]":
+        """Sign in and make the account the active one; `adopt` moves the signed-out chats into it."""
+        return self._runner.submit(self._house.sign_in(url, key, email, password, adopt=adopt, new=False))
+
+    def sign_up(self, url: str, key: str, email: str, password: str, *, adopt: bool) -> "Future[Account]":
+        """Make a new login, and go on as `sign_in`."""
+        return self._runner.submit(self._house.sign_in(url, key, email, password, adopt=adopt, new=True))
+
+    def sign_out(self) -> "Future[None]":
+        """Send what can be sent in a few seconds, revoke the login, erase its tokens. All data stays."""
+        return self._runner.submit(self._house.sign_out())
+
+    def adopt(self) -> "Future[int]":
+        """Move the signed-out chats into the active account. How many there were."""
+        return self._runner.submit(self._house.adopt())
+
+    def sync_now(self) -> None:
+        """Ask for a round at once; nobody waits for it."""
+        if self._lock.held:
+            self._runner.submit(self._house.round())
+        else:
+            self._store.write(rounds.ask)
+
+    def retry(self, chat_id: ChatId, message_id: MessageId) -> "Future[None]":
+        """Send a message again that was set aside."""
+
+        def job(tx: Transaction) -> None:
+            messages.retry(tx, chat_id, message_id)
+
+        return self._store.write(job)
+
+    def run_until_quiet(self, timeout: float | None = None) -> SyncReport:
+        """Push and pull until nothing is left, here or in the process that holds the engine. Blocks.
+
+        The report's `error` says why the round fell short. Raises StorageError.
+        """
+        before = self._store.read(rounds.standing)
+        if self._lock.held:
+            error = self._run_round(timeout)
+        else:
+            error = self._ask_holder(HOLDER_PATIENCE if timeout is None else timeout)
+        return rounds.report(before, self._store.read(rounds.standing), error)
+
+    def _run_round(self, timeout: float | None) -> str | None:
+        future = self._runner.submit(self._house.round())
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            future.cancel()
+            return "Sync did not come to its end in time; what is left goes on next time."
+
+    def _ask_holder(self, timeout: float) -> str | None:
+        number = self._store.write(rounds.ask).result()
+        deadline = time.monotonic() + timeout
+        pause = threading.Event()
+        while time.monotonic() < deadline:
+            done, error = self._store.read(rounds.answered)
+            if done >= number:
+                return error
+            pause.wait(ANSWER_INTERVAL)
+        return "The other Homing of this profile does not answer; close it and try again."
+
+    def _hear_commit(self, touched: Touched) -> None:
+        if touched.chats or touched.messages:
+            self._runner.post(LocalCommitted())
+
+    def _publish(self, status: SyncStatus) -> None:
+        self._status = status
+        with self._listening:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            try:
+                listener(status)
+            except Exception as error:  # noqa: BLE001 - a listener's bug must not end sync
+                _log.error("A listener of the sync status failed with %s", type(error).__name__)

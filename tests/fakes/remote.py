@@ -1,0 +1,91 @@
+"""A remote over the simulator's model server, for real asyncio. It speaks faults: fail, hang, delay, accept then drop."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+from storage.records import Batch, ChangePage, ChatEdit, ChatVerdict, Cursor, Verdict
+from sync.errors import SyncError, Unreachable
+from tests.simulation.server import ModelServer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The server never sees the request."""
+
+    error: SyncError
+
+
+@dataclass(frozen=True)
+class Hang:
+    """No answer, ever. `stubborn` does not even hear a cancellation."""
+
+    stubborn: bool = False
+
+
+@dataclass(frozen=True)
+class Delay:
+    """The answer waits until the event is set."""
+
+    until: asyncio.Event
+
+
+@dataclass(frozen=True)
+class AcceptThenDrop:
+    """The request has its effect; the answer is lost."""
+
+
+Fault: TypeAlias = Fail | Hang | Delay | AcceptThenDrop
+
+
+class FakeRemote:
+    """Any number of these may share one server. Faults are used up one per request, in order."""
+
+    def __init__(self, server: ModelServer | None = None, faults: Sequence[Fault] = ()) -> None:
+        self.server = server or ModelServer()
+        self.faults: deque[Fault] = deque(faults)
+        self.always: Fault | None = None
+        self.requests: list[object] = []
+        self.closed = False
+
+    async def save_chats(self, edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
+        return await self._serve(tuple(edits), lambda: self.server.save_chats(edits))
+
+    async def append_messages(self, batch: Batch) -> tuple[Verdict, ...]:
+        return await self._serve(batch, lambda: self.server.append_messages(batch))
+
+    async def pull_changes(self, cursor: Cursor, limit: int) -> ChangePage:
+        return await self._serve(cursor, lambda: self.server.pull_changes(cursor, limit))
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+    async def _serve(self, request: object, work: Callable[[], T]) -> T:
+        self.requests.append(request)
+        await asyncio.sleep(0)
+        match self.faults.popleft() if self.faults else self.always:
+            case Fail(error):
+                raise error
+            case Hang(stubborn):
+                await _for_ever(stubborn=stubborn)
+            case Delay(until):
+                await until.wait()
+            case AcceptThenDrop():
+                work()
+                raise Unreachable("The connection broke; sync goes on by itself.")
+            case None:
+                pass
+        return work()
+
+
+async def _for_ever(*, stubborn: bool) -> None:
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if not stubborn:
+                raise
