@@ -31,6 +31,7 @@ from server.tokens import Tokens
 from server.topics import TopicPolicies
 
 _HEALTH_SECONDS: Final = 2.0
+_LISTEN_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ async def open_gateway(
         await catalogue.read()
         pokes = Pokes(conninfo, hub)
         listening = asyncio.create_task(pokes.run(), name="pokes")
-        await pokes.listening.wait()
+        async with asyncio.timeout(_LISTEN_SECONDS):
+            await pokes.listening.wait()
         auth = Auth(door, Accounts(pool), tokens, passwords, hub.end_sessions)
         routes = [
             Route("/health", _health(pool)),

@@ -12,11 +12,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import psycopg
 import uvicorn
-from psycopg_pool import PoolTimeout
 
 from server import keys, schema
-from server.errors import CannotListen, DatabaseUnavailable
+from server.errors import CannotListen, DatabaseUnavailable, ServerError
 from server.gateway import open_gateway
 from server.guards import is_loopback
 from server.postgres import Postgres
@@ -31,26 +31,15 @@ OnReady = Callable[[str, str], None]
 """Called with the url and the publishable key once the server listens."""
 
 
-class _Stopped(BaseException):
-    """A signal came while the server was still starting."""
-
-
 class Stop:
-    """The wish to end, from a signal or another thread; the first is a request, later ones change nothing."""
+    """The wish to end. It never interrupts: a start runs to its end first, for a half-made cluster helps nobody."""
 
     def __init__(self) -> None:
         self.wished = False
-        self._starting = True
 
     def __call__(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
-        """Ends the start-up at once, or the serving within a bound."""
-        first, self.wished = not self.wished, True
-        if first and self._starting:
-            raise _Stopped
-
-    def serving(self) -> None:
-        """From here on nothing is interrupted; the server looks at `wished`."""
-        self._starting = False
+        """Handles a signal; the second changes nothing."""
+        self.wished = True
 
 
 def serve(
@@ -79,19 +68,19 @@ def serve(
             conninfo = postgres.start()
             schema.apply(conninfo)
             own = keys.load(root)
-            stop.serving()
             # Psycopg cannot use the proactor loop, the default on Windows.
             loops = asyncio.SelectorEventLoop if sys.platform == "win32" else None
             with asyncio.Runner(loop_factory=loops) as runner:
                 runner.run(_run(conninfo, own, listener, host, tuple(names), on_ready, stop))
-        except PoolTimeout:
+        except (psycopg.Error, TimeoutError):
             raise DatabaseUnavailable(
-                "PostgreSQL went away while the server started: start it again."
+                "PostgreSQL went away during the start: start the server again."
             ) from None
-        except _Stopped:
-            pass
+        except ServerError:
+            # Ctrl+C reaches PostgreSQL's programs too.
+            if not stop.wished:
+                raise
         finally:
-            stop.serving()
             postgres.stop()
 
 
@@ -140,7 +129,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._ready()
+        if not self._stop.wished:
+            self._ready()
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or self._stop.wished

@@ -99,11 +99,10 @@ class Person:
         )
 
 
-@contextmanager
-def serving(
+def starting(
     data_dir: Path, *, host: str = "127.0.0.1", port: int = 0, database_url: str | None = None
-) -> Iterator[Served]:
-    """A server on a free port that is stopped at the end, PostgreSQL included."""
+) -> "tuple[subprocess.Popen[str], Path]":
+    """A server that has yet to say on stdout that it is ready, and the file that holds its stderr."""
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "serve.stderr"
     given = {"data_dir": str(data_dir), "host": host, "port": port, "database_url": database_url}
@@ -116,6 +115,15 @@ def serving(
             stderr=stderr,
             text=True,
         )
+    return process, log
+
+
+@contextmanager
+def serving(
+    data_dir: Path, *, host: str = "127.0.0.1", port: int = 0, database_url: str | None = None
+) -> Iterator[Served]:
+    """A server on a free port that is stopped at the end, PostgreSQL included."""
+    process, log = starting(data_dir, host=host, port=port, database_url=database_url)
     assert process.stdout is not None
     with process.stdout:
         line = process.stdout.readline()

@@ -16,7 +16,7 @@ import pytest
 
 from server.errors import CannotListen
 from server.serve import serve
-from tests.fakes.served import PASSWORD, Person, Served, fresh_server, server_folder, serving
+from tests.fakes.served import PASSWORD, Person, Served, fresh_server, server_folder, serving, starting
 
 LOOPBACK = "127.0.0.1"
 
@@ -74,6 +74,31 @@ def test_more_signals_while_it_stops_change_nothing() -> None:
         assert not alive(database)
         said = (served.data_dir / "server" / "cluster" / "data" / "log").glob("*")
         assert any("database system is shut down" in path.read_text() for path in said)
+
+
+@pytest.mark.parametrize(
+    ("number", "reached"),
+    [
+        (signal.SIGTERM, "serve.lock"),
+        (signal.SIGINT, "cluster.new"),
+        (signal.SIGTERM, "cluster/data/postmaster.pid"),
+        (signal.SIGINT, "cluster/run/.s.PGSQL.5432"),
+        (signal.SIGTERM, "jwt-secret"),
+    ],
+)
+def test_a_signal_during_the_start_leaves_nothing_running(number: signal.Signals, reached: str) -> None:
+    with server_folder() as folder:
+        process, log = starting(folder)
+        assert process.stdout is not None
+        with process.stdout:
+            wait_for(lambda: (folder / "server" / reached).exists() or process.poll() is not None)
+            process.send_signal(number)
+            process.send_signal(number)
+            assert process.wait(60) == 0
+        assert log.read_text() == ""
+        assert not (folder / "server" / "cluster" / "data" / "postmaster.pid").exists()
+        with serving(folder) as again:
+            assert httpx.get(f"{again.url}/health").status_code == 200
 
 
 def test_open_connections_do_not_hold_up_the_end() -> None:
