@@ -37,12 +37,11 @@ _SETTINGS: Final = {
     "log_truncate_on_rotation": "on",
     "log_rotation_age": "1d",
     "log_rotation_size": "0",
-    # A statement, its parameters and the details of an error can hold what people wrote: none of them is logged.
-    "log_statement": "none",
-    "log_min_error_statement": "panic",
-    "log_error_verbosity": "terse",
-    # The first line of an error can quote a value too. "log" ranks above "error", so starts and crashes are told.
+    # Errors of statements quote what people wrote. The gateway logs their codes; here is only the server's own news.
     "log_min_messages": "log",
+    "log_statement": "none",
+    "log_min_duration_statement": "-1",
+    "log_error_verbosity": "terse",
 }
 
 log = logging.getLogger(__name__)

@@ -37,7 +37,9 @@ class Runner:
         except subprocess.CalledProcessError as error:
             raise DatabaseUnavailable(_reason(Path(command[0]), error.stdout)) from error
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise DatabaseUnavailable(f"{Path(command[0]).name} could not run: {error}") from error
+            raise DatabaseUnavailable(
+                f"{Path(command[0]).name} could not run ({error}): start again."
+            ) from error
 
     def spawn(self, command: Sequence[str | Path], output: IO[bytes]) -> subprocess.Popen[bytes]:
         """Starts a direct child in its own session, so that Ctrl-C reaches the server only.
@@ -104,4 +106,4 @@ def plain_environment() -> Mapping[str, str]:
 def _reason(program: Path, output: str) -> str:
     lines = [line for line in output.splitlines() if "error" in line.lower() or "fatal" in line.lower()]
     last = (lines or output.splitlines() or ["it gave no reason"])[-1]
-    return f"{program.name} failed: {last.strip()}"
+    return f"{program.name} failed ({last.strip()}): mend that and start again."
