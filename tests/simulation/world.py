@@ -86,7 +86,7 @@ class Session:
             (faults.delete_chat, self._delete_chat),
             (faults.same_id, self._same_id),
             (faults.tombstone, self._tombstone),
-            (0.05, self._take_snapshot),
+            (0.15, self._take_snapshot),
             (0.05, self._rename),
             (0.02, lambda device: device.retry_rejected()),
         ]
@@ -125,6 +125,7 @@ class Session:
             self.clockwork.note("server restored")
             self.restored = True
             self.server.restore(self._random.choice(self._snapshots))
+            self._poke()
 
     def _take_snapshot(self, device: Device) -> None:
         self._snapshots.append(self.server.snapshot())
