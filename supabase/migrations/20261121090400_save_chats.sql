@@ -1,5 +1,6 @@
 -- Lets an owner make chats and change their fields. Only the fields that are sent change; the first save makes the chat.
 -- Locks chats in the order of their ids and the owner's head last, as everything that writes does.
+-- Sequential scans are off in every API function: a plan made while a table was small would read all of it for ever.
 
 create function homing.is_uuid(p_value jsonb) returns boolean
 language sql immutable
@@ -84,7 +85,7 @@ comment on function homing.save_chat(uuid, jsonb, bigint) is 'Writes the fields 
 create function public.save_chats(p_chats jsonb)
 returns table (chat_id uuid, status text, reason text)
 language plpgsql volatile security definer
-set search_path = '' set lock_timeout = '3s'
+set search_path = '' set lock_timeout = '3s' set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare

@@ -78,7 +78,7 @@ comment on function homing.lock_chat(uuid, uuid) is
 create function public.append_messages(p_chat_id uuid, p_messages jsonb)
 returns table (message_id text, sequence_num bigint, status text, reason text)
 language plpgsql volatile security definer
-set search_path = '' set lock_timeout = '3s'
+set search_path = '' set lock_timeout = '3s' set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare

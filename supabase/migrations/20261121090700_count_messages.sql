@@ -2,7 +2,7 @@
 
 create function public.count_messages(p_chat_id uuid) returns bigint
 language plpgsql stable security definer
-set search_path = ''
+set search_path = '' set enable_seqscan = off
 as $$
 declare
   v_owner constant uuid := homing.caller();

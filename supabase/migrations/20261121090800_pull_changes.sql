@@ -47,7 +47,7 @@ comment on function homing.changes(uuid, bigint, bigint) is 'The owner''s rows c
 
 create function public.pull_changes(p_epoch uuid, p_cursor bigint, p_limit integer default 500) returns jsonb
 language plpgsql volatile security definer
-set search_path = '' set lock_timeout = '3s'
+set search_path = '' set lock_timeout = '3s' set enable_seqscan = off
 as $$
 declare
   v_owner constant uuid := homing.caller();

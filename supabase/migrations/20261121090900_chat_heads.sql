@@ -3,7 +3,7 @@
 create function public.chat_heads()
 returns table (chat_id uuid, last_sequence_num bigint, message_count bigint, digest text)
 language plpgsql stable security definer
-set search_path = ''
+set search_path = '' set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from typing import Any
 
 import psycopg
 import pytest
