@@ -51,6 +51,13 @@ def test_a_page_brings_chats_messages_and_the_cursor(store: Store, account: Acco
     assert (chat.title, chat.pending) == ("Trip", 0)
 
 
+def test_the_cursor_is_the_last_row_applied_and_never_the_head(store: Store, account: AccountId) -> None:
+    page = change_page([chat_change(1, CHAT), message_change(2, CHAT, "m1", 1)], more=True, reset=True)
+    assert page.head > page.cursor
+    apply(store, account, page)
+    assert store.read(lambda db: inbox.cursor(db, account)) == Cursor("epoch-1", 2)
+
+
 def test_an_account_that_is_not_known_has_no_cursor(store: Store) -> None:
     assert store.read(lambda db: inbox.cursor(db, AccountId("nobody"))) == Cursor()
 
