@@ -1,6 +1,7 @@
 """Opens SQLite files the way the store needs them."""
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Final
 
@@ -80,8 +81,19 @@ def _migrate(path: Path) -> None:
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
-    (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
-    if mode != "wal":
+    if _use_wal(connection) != "wal":
         raise StoreReadOnly(f"{path.name} cannot be used on this disk: keep Homing's data on a local disk")
     for pragma in _WRITER:
         connection.execute(pragma)
+
+
+def _use_wal(connection: sqlite3.Connection) -> str:
+    # SQLite does not wait by itself when two processes switch a new file at once.
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return str(connection.execute("pragma journal_mode = wal").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

@@ -1,5 +1,6 @@
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -176,6 +177,19 @@ def test_two_stores_on_one_file_write_in_turn(store: Store, path: Path) -> None:
     assert len({job.result().chat_id for job in jobs}) == 100
     assert store.read(chats.unadopted) == other.read(chats.unadopted) == 100
     other.close()
+
+
+def test_many_may_create_the_store_at_once(tmp_path: Path) -> None:
+    for number in range(10):
+        path = tmp_path / str(number) / "homing.sqlite3"
+        with ThreadPoolExecutor(8) as pool:
+            stores = list(pool.map(lambda _, path=path: Store.open(path), range(8)))
+        for store in stores:
+            store.write(lambda tx: chats.create(tx, "Trip")).result()
+        assert stores[0].read(chats.unadopted) == 8
+        for store in stores:
+            store.close()
+        assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
 def test_closing_finishes_what_was_queued_and_refuses_what_comes_later(path: Path) -> None:
