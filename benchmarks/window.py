@@ -44,10 +44,10 @@ def _start(folder: Path) -> tuple[float, float, float]:
     )
     assert process.stderr is not None
     try:
-        line = next(line for line in process.stderr if "first_frame" in line)
+        line = next(line for line in process.stderr if "first-frame" in line)
         total = time.perf_counter() - started
         time.sleep(2)  # what is imported after the first frame belongs to the memory figure
-        return float(json.loads(line)["first_frame_ms"]), total, resident_mb(process.pid)
+        return float(json.loads(line)["ms"]), total, resident_mb(process.pid)
     finally:
         process.terminate()
         process.wait(timeout=20)

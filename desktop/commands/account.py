@@ -48,6 +48,7 @@ def _service(options: GlobalOptions, store: "Store") -> Iterator["SyncService"]:
     from sync.service import SyncService
 
     service = SyncService(store, options.profile_dir, session_store=chosen_kind(), realtime=False)
+    service.start()
     try:
         yield service
     finally:

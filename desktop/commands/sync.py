@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
+from storage import accounts
 from sync.status import SyncStatus
 from sync.vault import chosen_kind
 
@@ -23,6 +24,8 @@ def sync(options: GlobalOptions, *, watch: bool) -> None:
     from sync.service import SyncService
 
     with options.store() as store:
+        if store.read(accounts.active) is None:
+            raise click.ClickException("Nobody is signed in: sign in with homing account sign-in.")
         service = SyncService(store, options.profile_dir, session_store=chosen_kind(), realtime=watch)
         try:
             service.start()

@@ -118,7 +118,6 @@ def test_status_counts_what_waits(run: Run) -> None:
         (("chat", "rename", "no-such-chat", "Title"), None, "chat"),
         (("--profile", "../elsewhere", "chat", "list"), None, "profile"),
         (("sync",), None, "sign"),
-        (("account", "sign-out"), None, "sign"),
     ],
     ids=lambda value: " ".join(value)[:30] if isinstance(value, tuple) else None,
 )
