@@ -119,12 +119,18 @@ class Gate:
             self._desk.set_timer(Timer.RETRY, LONGEST_UNREACHABLE)
 
     def hurry(self) -> None:
-        """There is reason to believe that the server can be reached again: ask within a second."""
+        """A sign of life of the server, where there was none: ask within a second."""
         if self._hurried or not isinstance(self.error, Unreachable):
             return
         self._hurried = self._state in (_State.WAITING, _State.PROBING)
         if self._state is _State.WAITING:
             self._desk.set_timer(Timer.RETRY, self._uniform())
+
+    def reconnected(self) -> None:
+        """The way to the server is new: what a busy server said before counts no more, unless it named a time."""
+        if self._state is _State.WAITING and isinstance(self.error, RetryLater) and not self._asked_to_wait:
+            self._desk.set_timer(Timer.RETRY, self._uniform())
+        self.hurry()
 
     def insist(self) -> None:
         """A person asks: try at once, unless the server named a time."""

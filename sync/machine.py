@@ -100,14 +100,20 @@ class Engine:
                 self._line.resume()
                 self._pushing.dirty = self._account is not None
                 self._reporting.outdate()
-            case Poked() | NetworkChanged(True):
-                self._reach()
-            case NetworkChanged():
-                self._gate.network_lost()
+            case Poked():
+                self._gate.hurry()
+                self._want_pull()
+            case NetworkChanged(online):
+                if online:
+                    self._gate.reconnected()
+                    self._want_pull()
+                else:
+                    self._gate.network_lost()
             case LinkChanged(up):
                 self._pulling.linked = up
                 if up:
-                    self._reach()
+                    self._gate.reconnected()
+                    self._want_pull()
             case _:
                 assert_never(event)
 
@@ -121,8 +127,7 @@ class Engine:
         self._pushing.enter(account)
         self._reporting.enter(account)
 
-    def _reach(self) -> None:
-        self._gate.hurry()
+    def _want_pull(self) -> None:
         self._pulling.wanted = self._account is not None
 
     def _request_sync(self, ticket: int) -> None:
@@ -252,8 +257,12 @@ class Engine:
 
     def _probes_by_push(self) -> bool:
         """A server that only fails to answer pulls still gets the messages."""
-        may_push = self._pulling.epoch is not None and self._pushing.busy
-        return self._gate.may_probe and self._pull_failed_last and may_push
+        return (
+            self._pull_failed_last
+            and self._gate.may_probe
+            and self._pulling.epoch is not None
+            and self._pushing.busy
+        )
 
     def _finish_round(self) -> None:
         quiet = self._line.idle and self._pulling.quiet and not self._pushing.busy

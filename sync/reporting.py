@@ -19,7 +19,7 @@ class Reporting:
     def __init__(self, desk: Desk, line: StoreLine) -> None:
         self._desk = desk
         self._line = line
-        self._published: SyncStatus | None = None
+        self._published: tuple[Phase, Counts, str | None, str | None] | None = None
         self.enter(None)
 
     def enter(self, account: AccountId | None) -> None:
@@ -64,7 +64,7 @@ class Reporting:
         phase = self._phase(error, trouble, working)
         if (self._stale or self._counting or not settled) and phase in (Phase.PENDING, Phase.SYNCED):
             return
-        self._publish(phase, trouble or self._last_error)
+        self._publish(phase, trouble or (str(error) if error else self._last_error))
 
     def _due(self, working: bool) -> bool:
         last = self._counted_at
@@ -94,9 +94,8 @@ class Reporting:
 
     def _publish(self, phase: Phase, last_error: str | None) -> None:
         counts = self._counts
-        status = SyncStatus(
-            phase, counts.pending, counts.rejected, counts.oldest_pending_at, self._last_success, last_error
-        )
-        if status != self._published:
-            self._published = status
-            self._desk.emit(PublishStatus(status))
+        facts = (phase, counts, self._last_success, last_error)
+        if facts != self._published:
+            self._published = facts
+            figures = (counts.pending, counts.rejected, counts.oldest_pending_at)
+            self._desk.emit(PublishStatus(SyncStatus(phase, *figures, self._last_success, last_error)))

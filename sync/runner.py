@@ -138,6 +138,9 @@ class Runner:
         finally:
             for timer in self._timers.values():
                 timer.cancel()
+            if self._tasks:
+                # What is nearly done ends by itself; a connection cancelled half-way complains on stderr.
+                await asyncio.wait(self._tasks, timeout=STOP_GRACE)
             others = asyncio.all_tasks() - {asyncio.current_task()}
             for task in others:
                 task.cancel()

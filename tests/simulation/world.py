@@ -13,7 +13,7 @@ from tests.simulation.clockwork import Clockwork
 from tests.simulation.device import Device, EngineMaker
 from tests.simulation.faults import Faults, draw_faults
 from tests.simulation.memory import MemoryStore
-from tests.simulation.network import Network
+from tests.simulation.network import TIMEOUT, Network
 from tests.simulation.port import StorePort
 from tests.simulation.server import POISON_CALL, POISON_CHAT, POISON_ITEM, ModelServer, Snapshot
 
@@ -188,8 +188,10 @@ class Session:
         told = self._random.random() < 0.7
         for device in self.devices:
             device.heal()
-            if told:
-                device.network_returns()
+        # What was under way may still fail; only then nothing goes wrong any more.
+        self.clockwork.run_until(self.clockwork.now + TIMEOUT)
+        for device in self.devices if told else ():
+            device.network_returns()
         latency = POLL_LINKED if lost_pokes else 0.0
         self._deadline = self.clockwork.now + latency + (TOLD_DEADLINE if told else UNTOLD_DEADLINE)
 
