@@ -44,6 +44,7 @@ from sync.status import SyncStatus
 LONGEST_REQUEST: Final = 200.0
 """Seconds. The remote has its own, shorter limits; this one only guards against a remote that forgets them."""
 
+STOP_GRACE: Final = 0.5
 STOP_PATIENCE: Final = 1.0
 RESTART_AFTER: Final = 5.0
 
@@ -61,6 +62,10 @@ class Connections(Protocol):
 
     async def refresh(self, account_id: AccountId) -> None:
         """See that the next request goes out with a token that should be good."""
+        ...
+
+    async def close(self) -> None:
+        """Cut all connections, when the runner stops."""
         ...
 
 
@@ -107,7 +112,7 @@ class Runner:
             return
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(2 * STOP_PATIENCE)
+        self._thread.join(STOP_GRACE + STOP_PATIENCE)
         self._thread = None
 
     def post(self, event: Event) -> None:
@@ -144,8 +149,8 @@ class Runner:
             others = asyncio.all_tasks() - {asyncio.current_task()}
             for task in others:
                 task.cancel()
-            if others:
-                await asyncio.wait(others, timeout=STOP_PATIENCE)
+            closing = asyncio.create_task(self._connections.close())
+            await asyncio.wait({closing, *others}, timeout=STOP_PATIENCE / 2)
             self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _hear(self, event: Event) -> None:

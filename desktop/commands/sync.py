@@ -24,9 +24,10 @@ def sync(options: GlobalOptions, *, watch: bool) -> None:
     from sync.service import SyncService
 
     with options.store() as store:
+        kind = chosen_kind()
         if store.read(accounts.active) is None:
             raise click.ClickException("Nobody is signed in: sign in with homing account sign-in.")
-        service = SyncService(store, options.profile_dir, session_store=chosen_kind(), realtime=watch)
+        service = SyncService(store, options.profile_dir, session_store=kind, realtime=watch)
         try:
             service.start()
             if watch:
