@@ -58,9 +58,13 @@ class Pulling:
         return self.cursor is None and self._account is not None
 
     def loaded(self, cursor: Cursor) -> None:
-        """The store said how far it is."""
-        if self.cursor is None:
+        """The store said how far it is. When somebody else wound it back, what is under way means nothing."""
+        moved = self.cursor is not None and cursor != self.cursor and self._applying is None
+        if self.cursor is None or moved:
             self.cursor = cursor
+        if moved:
+            self._request = None
+            self.wanted = True
 
     def advance(self) -> None:
         """Ask for the next page if one is wanted and may be asked for."""

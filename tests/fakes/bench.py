@@ -1,6 +1,7 @@
 """An engine on the bench: a test feeds it events by hand and sees what it asks for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from storage.records import (
@@ -24,6 +25,7 @@ from storage.records import (
 from sync.errors import SyncError
 from sync.interface import (
     AppendMessages,
+    ApplyChanges,
     CancelTimer,
     ChangesApplied,
     ChangesPulled,
@@ -66,6 +68,7 @@ class Bench:
         self.timers: dict[Timer, SetTimer] = {}
         self.status: SyncStatus | None = None
         self.holds_store = False
+        self.cursor = Cursor()
 
     def hear(self, event: Event) -> list[Effect]:
         """Every effect that follows, those after answered store effects included."""
@@ -78,7 +81,7 @@ class Bench:
                 queue += self._answers(effect)
         return self.effects[start:]
 
-    def online(self, cursor: Cursor | None = None) -> list[Effect]:
+    def online(self) -> list[Effect]:
         """Sign in and answer the first pull."""
         self.hear(SignedIn(ACCOUNT))
         return self.hear(ChangesPulled(self.last(PullChanges).request, page(reset=True)))
@@ -134,13 +137,15 @@ class Bench:
             case _ if self.holds_store:
                 return []
             case LoadWork(request):
-                return [WorkLoaded(request, self.work.pop(0) if self.work else Work((), None, Cursor()))]
+                work = self.work.pop(0) if self.work else Work((), None, Cursor())
+                return [WorkLoaded(request, replace(work, cursor=self.cursor))]
             case CountWork(request):
                 return [WorkCounted(request, Counts(self.pending, 0, None), None, None)]
             case PublishStatus() | SetTimer() | CancelTimer():
                 return []
-            case _ if type(effect).__name__ == "ApplyChanges":
-                return [ChangesApplied(_request(effect), True)]
+            case ApplyChanges(request, _, applied):
+                self.cursor = Cursor(applied.epoch, applied.cursor)
+                return [ChangesApplied(request, True)]
             case _ if type(effect).__name__.startswith(("Record", "SetAside", "Requeue")):
                 return [Stored(_request(effect))]
             case _:

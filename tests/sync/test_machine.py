@@ -4,7 +4,7 @@ from math import ceil, log2
 
 import pytest
 
-from storage.records import ChatId, VerdictStatus
+from storage.records import ChatId, Cursor, VerdictStatus
 from sync.errors import Refused, RetryLater, SignInAgain, SyncError, Unreachable, UpdateNeeded
 from sync.interface import (
     AppendMessages,
@@ -330,6 +330,16 @@ def test_a_page_that_contradicts_the_store_has_everything_pulled_anew() -> None:
     bench.holds_store = False
     bench.hear(ChangesApplied(bench.last(ApplyChanges).request, False))
     assert bench.last(PullChanges).cursor.epoch is None
+
+
+def test_a_cursor_that_somebody_else_wound_back_in_the_store_is_followed() -> None:
+    bench = Bench()
+    bench.online()
+    bench.hear(Poked())
+    bench.hear(ChangesPulled(bench.last(PullChanges).request, page(cursor=5)))
+    bench.cursor = Cursor()
+    bench.hear(LocalCommitted())
+    assert bench.last(PullChanges).cursor == Cursor()
 
 
 def test_answers_from_before_a_new_epoch_are_not_recorded() -> None:

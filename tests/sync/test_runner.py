@@ -34,6 +34,9 @@ class OneRemote:
     async def refresh(self, account_id: AccountId) -> None:
         raise RetryLater("No refresh here.")
 
+    async def close(self) -> None:
+        await self._remote.aclose()
+
 
 class Stage:
     """A runner over a real store, and what it said."""
