@@ -38,11 +38,13 @@ def _seen(path: Path) -> frozenset[str]:
 
 
 def steps(connection: sqlite3.Connection) -> list[str]:
-    """The names of the steps that the open database has seen."""
+    """The names of the steps that the open database has seen; a version number beyond ours counts as one."""
+    (version,) = connection.execute("pragma user_version").fetchone()
+    beyond = [f"version {version}"] if version > len(STEPS) else []
     if not connection.execute("select 1 from sqlite_schema where name = '_sqlite_migrations'").fetchone():
-        return []
+        return beyond
     rows = connection.execute("select name from _sqlite_migrations where migration_set = ?", (MIGRATION_SET,))
-    return [name for (name,) in rows]
+    return [*(name for (name,) in rows), *beyond]
 
 
 def _looking(path: Path) -> str:

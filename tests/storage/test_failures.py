@@ -52,10 +52,13 @@ def state(folder: Path) -> dict[str, tuple[str, int]]:
     }
 
 
-def make_newer(connection: sqlite3.Connection) -> None:
-    connection.execute(
-        "insert into _sqlite_migrations (migration_set, name, applied_at) values ('homing', 'm9999_future', 'then')"
-    )
+A_STEP_FROM_THE_FUTURE = (
+    "insert into _sqlite_migrations (migration_set, name, applied_at) values ('homing', 'm9999_future', 'then')"
+)
+
+
+def make_newer(connection: sqlite3.Connection, how: str = A_STEP_FROM_THE_FUTURE) -> None:
+    connection.execute(how)
     connection.commit()
 
 
@@ -66,10 +69,11 @@ def test_the_steps_that_opening_looks_for_are_the_migrations() -> None:
         assert tuple(step.name for step in MIGRATIONS.pending(empty)) == STEPS
 
 
-def test_a_file_of_a_newer_homing_is_refused_and_not_one_byte_changed(path: Path) -> None:
+@pytest.mark.parametrize("how", [A_STEP_FROM_THE_FUTURE, "pragma user_version = 9999"])
+def test_a_file_of_a_newer_homing_is_refused_and_not_one_byte_changed(path: Path, how: str) -> None:
     Store.open(path).close()
     connection = sqlite3.connect(path)
-    make_newer(connection)
+    make_newer(connection, how)
     connection.close()
     before = state(path.parent)
     assert set(before) == {path.name}
