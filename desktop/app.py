@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import shiboken6
-from PySide6.QtCore import QObject, QSocketNotifier, Qt, QTimer
+from PySide6.QtCore import QObject, QSocketNotifier, Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtQuick import QQuickWindow
 from PySide6.QtQuickControls2 import QQuickStyle
@@ -228,6 +228,7 @@ class Signals(QObject):
         self._read.close()
         self._write.close()
 
+    @Slot()
     def _woken(self) -> None:
         self._read.recv(64)
         self._call()

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from desktop.bridge import Bridge
 from storage.records import Touched
@@ -48,6 +48,7 @@ class Changes(QObject):
         if not self._gap.isActive():
             self._flush()
 
+    @Slot()
     def _flush(self) -> None:
         if self._held is None:
             return
@@ -55,6 +56,7 @@ class Changes(QObject):
         self._gap.start()
         self.touched.emit(held)
 
+    @Slot()
     def _look(self) -> None:
         if self._store.foreign_changes():
             self.touched.emit(EVERYTHING)

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import QLockFile, QObject, Signal
+from PySide6.QtCore import QLockFile, QObject, Signal, Slot
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 RAISE: Final = b"raise\n"
@@ -57,6 +57,7 @@ class Instance(QObject):
         socket.flush()
         return socket.waitForReadyRead(WAIT_MS) and bytes(socket.readAll().data()) == ANSWER
 
+    @Slot()
     def _answer(self) -> None:
         while (socket := self._server.nextPendingConnection()) is not None:
             socket.readyRead.connect(lambda socket=socket: self._heard(socket))

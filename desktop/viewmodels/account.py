@@ -169,6 +169,7 @@ class AccountDialog(PropsObject[Props]):
         """What the engine says about the session and about unsent work."""
         self._fold(needs_sign_in=needs_sign_in, pending=pending)
 
+    @Slot()
     def use_memory(self) -> None:
         """Logins are not kept on this computer."""
         self._fold(in_memory=True)

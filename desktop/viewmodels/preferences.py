@@ -86,6 +86,7 @@ class Preferences(QObject):
         scheme = {Theme.LIGHT: Qt.ColorScheme.Light, Theme.DARK: Qt.ColorScheme.Dark}
         self._hints.setColorScheme(scheme.get(self._theme, Qt.ColorScheme.Unknown))
 
+    @Slot()
     def _weigh(self) -> None:
         dark = wants_dark(self._theme, self._hints.colorScheme())
         if dark != self._dark:

@@ -41,6 +41,8 @@ class RowsModel(QAbstractListModel, Generic[RowT]):
     """Rows of one dataclass. A field that holds a callable is lazy: it is called when a delegate asks."""
 
     countChanged = Signal()
+    replaced = Signal()
+    """The list shows another subject."""
 
     def __init__(self, row_type: type[RowT], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -72,10 +74,12 @@ class RowsModel(QAbstractListModel, Generic[RowT]):
 
     def replace(self, rows: Sequence[RowT]) -> None:
         """Everything anew, when the list shows another subject."""
-        self.beginResetModel()
-        self._rows = list(rows)
-        self.endResetModel()
+        # Not by a reset: a ListView that is still making delegates then asks for rows that are gone.
+        self._remove_all_but(set())
+        if rows:
+            self._insert(0, rows)
         self.countChanged.emit()
+        self.replaced.emit()
 
     def become(self, rows: Sequence[RowT]) -> None:
         """Turns the shown list into `rows` by removals, moves, insertions and changed roles, and nothing else."""

@@ -86,6 +86,7 @@ class SyncStatusLine(PropsObject[Props]):
         """The person does not want to wait."""
         self._engine.sync_now()
 
+    @Slot(object)
     def _fold_status(self, status: SyncStatus) -> None:
         self._fold(replace(self._inputs, status=status))
 

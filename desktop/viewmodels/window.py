@@ -141,6 +141,7 @@ class Window(QObject):
         self.currentChatIdChanged.emit()
         self._retitle()
 
+    @Slot(str)
     def _created(self, chat_id: str) -> None:
         """The chat exists now; its text field is already the right one."""
         self._chat = self._read_chat(chat_id)
@@ -149,6 +150,7 @@ class Window(QObject):
         self._retitle()
         self._remember()
 
+    @Slot(object)
     def _refresh(self, touched: Touched | str) -> None:
         everything = touched == EVERYTHING
         if everything or (isinstance(touched, Touched) and touched.accounts):
@@ -168,6 +170,7 @@ class Window(QObject):
     def _concerns(touched: Touched | str, chat_id: ChatId) -> bool:
         return isinstance(touched, Touched) and chat_id in touched.chats | touched.messages
 
+    @Slot()
     def _use_account(self) -> None:
         account = self._parts.account.account
         owner = account.account_id if account else None
@@ -177,6 +180,7 @@ class Window(QObject):
         if self._chat is not None and self._chat.account_id not in {owner, LOCAL_ACCOUNT}:
             self.new_chat()
 
+    @Slot(object)
     def _use_status(self, status: SyncStatus) -> None:
         self._parts.account.use_status(
             needs_sign_in=status.phase is Phase.NEEDS_SIGN_IN, pending=status.pending

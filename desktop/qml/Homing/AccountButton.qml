@@ -33,7 +33,7 @@ AbstractButton {
                 visible: root.viewModel.signedIn
                 text: root.viewModel.initial
                 textFormat: Text.PlainText
-                color: Theme.onAccent
+                color: Theme.accentInk
                 font.pixelSize: Theme.smallSize
                 font.weight: Font.DemiBold
             }

@@ -9,7 +9,7 @@ Button {
     property bool flat_: false
     property bool busy: false
 
-    readonly property color _ink: primary ? Theme.onAccent : danger ? Theme.red : flat_ ? Theme.accent : Theme.text
+    readonly property color _ink: primary ? Theme.accentInk : danger ? Theme.red : flat_ ? Theme.accent : Theme.text
 
     implicitHeight: Theme.control
     leftPadding: Theme.unit * 2

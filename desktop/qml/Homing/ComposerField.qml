@@ -54,12 +54,12 @@ FocusScope {
             selectedTextColor: Theme.text
             font.pixelSize: Theme.bodySize
             background: null
-            KeyNavigation.priority: KeyNavigation.BeforeItem
-            KeyNavigation.tab: send
             Accessible.role: Accessible.EditableText
             Accessible.name: qsTr("Message")
             Accessible.multiLine: true
             onTextChanged: root.viewModel.edited(text)
+            Keys.onTabPressed: nextItemInFocusChain(true).forceActiveFocus(Qt.TabFocusReason)
+            Keys.onBacktabPressed: nextItemInFocusChain(false).forceActiveFocus(Qt.BacktabFocusReason)
             Keys.onPressed: event => {
                 const enter = event.key === Qt.Key_Return || event.key === Qt.Key_Enter;
                 if (enter && !(event.modifiers & Qt.ShiftModifier) && !inputMethodComposing) {
@@ -96,7 +96,7 @@ FocusScope {
             Icon {
                 anchors.centerIn: parent
                 icon: "arrow-up"
-                color: send.enabled ? Theme.onAccent : Theme.muted
+                color: send.enabled ? Theme.accentInk : Theme.muted
             }
         }
         background: Rectangle {

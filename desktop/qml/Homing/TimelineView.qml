@@ -98,7 +98,7 @@ ListView {
     Connections {
         target: root._rows
 
-        function onModelReset(): void {
+        function onReplaced(): void {
             root._stick = true;
             root.currentIndex = -1;
             Qt.callLater(root._settle);

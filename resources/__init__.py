@@ -1,0 +1,1 @@
+"""Icons, and the script that draws the README's pictures."""
