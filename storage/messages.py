@@ -90,11 +90,6 @@ def page(db: Reader, chat_id: ChatId, before: Position | None = None, limit: int
     return Page(shown, Position(shown[-1].sequence_num, shown[-1].local_order) if more else None)
 
 
-def page_before_sequence(db: Reader, chat_id: ChatId, before: int | None, limit: int) -> list[Message]:
-    """The messages below a sequence number, newest first; None starts at the newest, pending ones included."""
-    return list(page(db, chat_id, None if before is None else Position(before, 0), limit).messages)
-
-
 def newer(db: Reader, chat_id: ChatId, after: Position, limit: int = 50) -> tuple[Message, ...]:
     """The messages after a position, oldest first."""
     limit = max(1, min(limit, _MAX_LIMIT))

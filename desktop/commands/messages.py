@@ -1,14 +1,21 @@
 """`homing send` and `homing history`: write a message down, and read a chat back, newest first."""
 
 import sys
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import click
 
 from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
 from storage import chats, messages
 from storage.content import plain_text
-from storage.records import ChatId, Message, SyncState
+from storage.records import ChatId, Message, Position, SyncState
+
+if TYPE_CHECKING:
+    from storage.store import Store
+
+PAGE: Final = 500
 
 
 @click.command(cls=HomingCommand)
@@ -46,9 +53,19 @@ def history(options: GlobalOptions, chat_id: str, limit: int, before: int | None
     chat = ChatId(chat_id)
     with options.store() as store:
         store.read(lambda db: chats.get(db, chat))
-        page = store.read(lambda db: messages.page_before_sequence(db, chat, before, limit))
-    for message in page:
-        options.say(_document(message), _line(message))
+        for message in _newest_first(store, chat, before, limit):
+            options.say(_document(message), _line(message))
+
+
+def _newest_first(store: "Store", chat: ChatId, before: int | None, limit: int) -> Iterator[Message]:
+    """Read page by page, so that a long history starts to print at once and never fills the memory."""
+    start = None if before is None else Position(before, 0)
+    while limit > 0:
+        page = store.read(partial(messages.page, chat_id=chat, before=start, limit=min(limit, PAGE)))
+        yield from page.messages
+        if page.older is None:
+            return
+        start, limit = page.older, limit - len(page.messages)
 
 
 def _document(message: Message) -> dict[str, Any]:
@@ -73,4 +90,6 @@ def _line(message: Message) -> str:
             place = "not yet synced"
         case SyncState.REJECTED:
             place = f"set aside: {message.sync_error}"
+        case _:
+            assert_never(message.sync_state)
     return f"[{place}] {message.role}, {message.created_at}\n{plain_text(message.content)}\n"

@@ -52,9 +52,7 @@ def state(folder: Path) -> dict[str, tuple[str, int]]:
     }
 
 
-A_STEP_FROM_THE_FUTURE = (
-    "insert into _sqlite_migrations (migration_set, name, applied_at) values ('homing', 'm9999_future', 'then')"
-)
+A_STEP_FROM_THE_FUTURE = "insert into _sqlite_migrations (migration_set, name, applied_at) values ('homing', 'm9999_future', 'then')"
 
 
 def make_newer(connection: sqlite3.Connection, how: str = A_STEP_FROM_THE_FUTURE) -> None:

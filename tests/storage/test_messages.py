@@ -96,9 +96,9 @@ def test_pending_and_rejected_ones_stand_after_the_synced_ones(store: Store, acc
     verdicts = [verdict("a", number=1), verdict("b", VerdictStatus.REJECTED), verdict("c", number=2)]
     store.write(lambda tx: outbox.record_verdicts(tx, account, None, chat.chat_id, verdicts)).result()
     assert shown(store, chat) == ["d", "b", "c", "a"]
-    below = store.read(lambda db: messages.page_before_sequence(db, chat.chat_id, 2, 10))
+    below = store.read(lambda db: messages.page(db, chat.chat_id, Position(2, 0), 10).messages)
     assert [message.message_id for message in below] == ["a"]
-    newest = store.read(lambda db: messages.page_before_sequence(db, chat.chat_id, None, 3))
+    newest = store.read(lambda db: messages.page(db, chat.chat_id, None, 3).messages)
     assert [message.message_id for message in newest] == ["d", "b", "c"]
     newer = store.read(lambda db: messages.newer(db, chat.chat_id, Position(1, 1)))
     assert [message.message_id for message in newer] == ["c", "b", "d"]

@@ -22,7 +22,7 @@ HOT: dict[str, Query] = {
     "page of pending ones": lambda db: messages.page(db, PENDING),
     "older page of pending ones": lambda db: messages.page(db, PENDING, Position(None, 10**9)),
     "deep page": lambda db: messages.page(db, LONG, Position(60, 0)),
-    "page by number": lambda db: messages.page_before_sequence(db, LONG, 60, 50),
+    "page by number": lambda db: messages.page(db, LONG, Position(60, 0), 50),
     "towards the newest": lambda db: messages.newer(db, LONG, Position(10, 0)),
     "towards the newest of pending ones": lambda db: messages.newer(db, PENDING, Position(None, 5)),
     "one message": lambda db: messages.get(db, LONG, MessageId("m5")),
