@@ -22,7 +22,7 @@ Segment: TypeAlias = dict[str, Any]
 PROSE_LIMIT: Final = 20_000
 """Characters of one part that are rendered as Markdown; Qt's rich text would take too long on more."""
 
-_HEADING_SIZE: Final = {"h1": 5, "h2": 5, "h3": 4}
+_HEADING_SIZE: Final = {"h1": 4, "h2": 4}
 
 
 def segments(parts: Sequence[Part], *, rich: bool) -> list[Segment]:

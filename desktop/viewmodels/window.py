@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from PySide6.QtCore import Property, QObject, QUrl, Signal, Slot
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QTextBlockFormat, QTextCursor
+from PySide6.QtQuick import QQuickTextDocument
 
 from desktop.bridge import Bridge
 from desktop.changes import EVERYTHING, Changes
@@ -24,6 +25,7 @@ from storage.store import Store
 from sync.status import Phase, SyncStatus
 
 OPEN_CHAT: Final = "window.chat"
+LINE_HEIGHT: Final = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,15 @@ class Window(QObject):
     def copy(self, text: str) -> None:
         """Puts text on the clipboard."""
         QGuiApplication.clipboard().setText(text)
+
+    @Slot(QQuickTextDocument)
+    def air(self, text: QQuickTextDocument) -> None:
+        """Gives plain text the line height of rendered prose, which QML's own properties cannot."""
+        cursor = QTextCursor(text.textDocument())
+        cursor.select(QTextCursor.SelectionType.Document)
+        airy = QTextBlockFormat()
+        airy.setLineHeight(LINE_HEIGHT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+        cursor.mergeBlockFormat(airy)
 
     @Slot(str)
     def retry(self, message_id: str) -> None:

@@ -12,87 +12,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt
-from PySide6.QtGui import QGuiApplication, QKeyEvent
-from PySide6.QtQuick import QQuickItem
 from PySide6.QtQuickControls2 import QQuickStyle
-from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from desktop.app import Desktop
 from desktop.engine import Loaded
-from desktop.viewmodels.timeline import MessageRow
 from storage.store import Store
+from tests.fakes import window_driver
 from tests.fakes.service import FakeService
 
 QQuickStyle.setStyle("Basic")
 
 
-class Driver:
-    """A window as a person meets it: found by object name, driven by keys and clicks."""
+class Driver(window_driver.Driver):
+    """A window whose sync service is a stand-in."""
 
     def __init__(self, desktop: Desktop, service: FakeService, qtbot: QtBot) -> None:
-        self.desktop = desktop
+        super().__init__(desktop, qtbot)
         self.service = service
-        self.window = desktop.window
-        self.qtbot = qtbot
-
-    def item(self, name: str) -> QQuickItem:
-        """The visible item of that name, or the only one."""
-        found = [item for item in self._descendants(self.window.contentItem()) if item.objectName() == name]
-        shown = [item for item in found if item.isVisible()] or found
-        assert shown, f"no item is named {name}"
-        return shown[0]
-
-    def shown(self, name: str) -> bool:
-        return any(
-            item.objectName() == name and item.isVisible()
-            for item in self._descendants(self.window.contentItem())
-        )
-
-    def _descendants(self, item: QQuickItem) -> Iterator[QQuickItem]:
-        for child in item.childItems():
-            yield child
-            yield from self._descendants(child)
-
-    def object(self, name: str) -> QObject:
-        found = self.window.findChild(QObject, name)
-        assert isinstance(found, QObject), f"no object is named {name}"
-        return found
-
-    def type(self, text: str) -> None:
-        for character in text:
-            for kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
-                event = QKeyEvent(kind, Qt.Key.Key_unknown, Qt.KeyboardModifier.NoModifier, character)
-                QGuiApplication.sendEvent(self.window, event)
-
-    def press(self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
-        QTest.keyClick(self.window, key, modifier)
-
-    def click(self, name: str) -> None:
-        item = self.item(name)
-        middle = item.mapToScene(item.boundingRect().center())
-        QTest.mouseClick(
-            self.window,
-            Qt.MouseButton.LeftButton,
-            Qt.KeyboardModifier.NoModifier,
-            QPoint(int(middle.x()), int(middle.y())),
-        )
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(condition, timeout=5000)
-
-    @property
-    def text(self) -> str:
-        return str(self.item("composer").property("text"))
-
-    @property
-    def rows(self) -> list[MessageRow]:
-        return list(self.desktop.parts.timeline.rows)
-
-    def focused(self) -> str:
-        item: QQuickItem | None = self.window.activeFocusItem()
-        return item.objectName() if item is not None else ""
 
 
 OpenWindow = Callable[[], Driver]

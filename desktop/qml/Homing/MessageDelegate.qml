@@ -61,7 +61,7 @@ Item {
 
             anchors.right: root._mine ? parent.right : undefined
             width: root._mine ? bubble.width + 32 : parent.width
-            height: root._mine ? bubble.height + 24 : rendered.height
+            height: root._mine ? bubble.height + 22 : rendered.height
             radius: 16
             color: root._mine ? Theme.bubble : "transparent"
             border.width: root.focused ? 2 : 0
@@ -71,10 +71,11 @@ Item {
                 id: bubble
 
                 x: 16
-                y: 12
+                y: 14
                 visible: root._mine
                 width: Math.min(implicitWidth, Math.floor(root._column * 0.86) - 32)
                 text: root._mine ? root.plain : ""
+                Component.onCompleted: root.viewModel.air(textDocument)
             }
             Segments {
                 id: rendered

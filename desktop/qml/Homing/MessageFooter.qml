@@ -89,7 +89,7 @@ Item {
             Text {
                 objectName: "badge"
                 Layout.fillWidth: root._rejected
-                opacity: root.badge !== "synced" || root.active ? 1 : 0
+                visible: root.badge !== "synced" || root.active
                 text: root.badgeText
                 textFormat: Text.PlainText
                 wrapMode: Text.Wrap

@@ -39,6 +39,10 @@ Column {
                 SelectableText {
                     textFormat: slot.modelData.kind === "prose" ? TextEdit.RichText : TextEdit.PlainText
                     text: (slot.modelData.kind === "prose" ? "<style>a { color: " + Theme.accent + "; } p, li { line-height: 140%; } p, ul, ol, pre { margin-top: 0; margin-bottom: 8px; } ul, ol { -qt-list-indent: 1; } code, pre { font-family: monospace; }</style>" : "") + slot.modelData.text
+                    Component.onCompleted: {
+                        if (slot.modelData.kind === "plain")
+                            root.viewModel.air(textDocument);
+                    }
                     onLinkFollowed: href => root.viewModel.follow(href)
 
                     AppToolTip {
