@@ -1,18 +1,9 @@
-"""Qt without a screen, chosen before Qt is imported; and a real window over a real store for each test."""
-
-import os
-
-os.environ["QT_QPA_PLATFORM"] = "offscreen"
-os.environ["QT_QUICK_BACKEND"] = "software"
-os.environ["QML_DISABLE_DISK_CACHE"] = "1"
-# A slot without @Slot changes its class's metaobject while QML may hold the old one.
-os.environ["QT_LOGGING_RULES"] = "qt.qpa.*=false;qt.pyside.libpyside.warning=true"
+"""A real window over a real store for each test; only the sync service is a stand-in."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtQuickControls2 import QQuickStyle
 from pytestqt.qtbot import QtBot
 
 from desktop.app import Desktop
@@ -20,8 +11,6 @@ from desktop.engine import Loaded
 from storage.store import Store
 from tests.fakes import window_driver
 from tests.fakes.service import FakeService
-
-QQuickStyle.setStyle("Basic")
 
 
 class Driver(window_driver.Driver):

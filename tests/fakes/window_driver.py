@@ -1,15 +1,18 @@
-"""Drives a real window as a person does; Qt's platform must be chosen before this is imported."""
+"""Drives a real window as a person does."""
 
 from collections.abc import Callable, Iterator
 
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtQuick import QQuickItem
+from PySide6.QtQuickControls2 import QQuickStyle
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from desktop.app import Desktop
 from desktop.viewmodels.timeline import MessageRow
+
+QQuickStyle.setStyle("Basic")
 
 
 class Driver:
@@ -38,7 +41,14 @@ class Driver:
             yield child
             yield from self._descendants(child)
 
+    def activate(self) -> None:
+        """Keys go where the person looks: to the active window."""
+        if not self.window.isActive():
+            self.window.requestActivate()
+            self.until(self.window.isActive)
+
     def focus(self, name: str) -> None:
+        self.activate()
         self.item(name).forceActiveFocus()
 
     def type(self, text: str) -> None:
@@ -51,6 +61,9 @@ class Driver:
         QTest.keyClick(self.window, key, modifier)
 
     def click(self, name: str) -> None:
+        self.activate()
+        # Has everything laid out that still waits for a frame, or the middle would be where it no longer is.
+        self.window.grabWindow()
         item = self.item(name)
         middle = item.mapToScene(item.boundingRect().center())
         QTest.mouseClick(

@@ -30,7 +30,7 @@ AppDialog {
             cancel.forceActiveFocus(Qt.TabFocusReason);
             break;
         default:
-            form.prepare();
+            form.focusFirst();
         }
     }
 
@@ -47,7 +47,10 @@ AppDialog {
             return qsTr("Sign in to sync");
         }
     }
-    onAboutToShow: viewModel.opened()
+    onAboutToShow: {
+        viewModel.opened();
+        form.fill();
+    }
     onOpened: _focusStep()
     on_StepChanged: {
         if (opened)

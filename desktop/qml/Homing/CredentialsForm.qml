@@ -17,7 +17,7 @@ ColumnLayout {
         Accessible.ignored: true
     }
 
-    function prepare(): void {
+    function fill(): void {
         if (!address.text)
             address.text = viewModel.server;
         if (!key.text)
@@ -26,8 +26,12 @@ ColumnLayout {
             email.text = viewModel.email;
         password.clear();
         shown.checked = false;
-        const first = [address, key, email, password].find(field => !field.text) ?? password;
-        first.forceActiveFocus(Qt.TabFocusReason);
+    }
+
+    function focusFirst(): void {
+        const fields = [address, key, email, password];
+        if (!fields.some(field => field.activeFocus))
+            (fields.find(field => !field.text) ?? password).forceActiveFocus(Qt.TabFocusReason);
     }
 
     function submit(): void {
