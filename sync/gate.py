@@ -10,6 +10,7 @@ from sync.desk import Desk
 from sync.errors import RetryLater, SignInAgain, SyncError, Unreachable
 from sync.interface import RefreshToken, Timer
 
+NEVER: Final = float("-inf")
 SHORT: Final = 1.0
 PATIENT_FAILURES: Final = 3
 """So many busy answers in a row a requested round waits out before it is told."""
@@ -42,7 +43,7 @@ class Gate:
         self._refresh: int | None = None
         self._refreshed = False
         self._valid_from = 0
-        self._asked_to_wait = False
+        self._not_before = NEVER
         self._hurried = False
         self.error: SyncError | None = None
         self._desk.cancel_timer(Timer.RETRY)
@@ -65,6 +66,10 @@ class Gate:
             or self._state is _State.PROBING
             or (isinstance(self.error, RetryLater) and self._backoff.failures < PATIENT_FAILURES)
         )
+
+    @property
+    def _asked_to_wait(self) -> bool:
+        return self._desk.now < self._not_before
 
     def sent(self, request: int) -> None:
         """A request went out."""
@@ -114,7 +119,7 @@ class Gate:
         """Ask nothing until the network is back; a slow probe guards against a wrong report."""
         if self._state in (_State.OPEN, _State.PROBING, _State.WAITING):
             self._state, self._probe = _State.WAITING, None
-            self._asked_to_wait = False
+            self._not_before = NEVER
             self.error = Unreachable("This computer is offline; sync goes on when the network is back.")
             self._desk.set_timer(Timer.RETRY, LONGEST_UNREACHABLE)
 
@@ -127,9 +132,10 @@ class Gate:
             self._desk.set_timer(Timer.RETRY, self._uniform())
 
     def reconnected(self) -> None:
-        """The way to the server is new: what a busy server said before counts no more, unless it named a time."""
-        if self._state is _State.WAITING and isinstance(self.error, RetryLater) and not self._asked_to_wait:
-            self._desk.set_timer(Timer.RETRY, self._uniform())
+        """The way to the server is new: what a busy server said before counts no more, save a time that it named."""
+        if self._state is _State.WAITING and isinstance(self.error, RetryLater):
+            named = self._not_before - self._desk.now
+            self._desk.set_timer(Timer.RETRY, max(self._uniform(), named))
         self.hurry()
 
     def insist(self) -> None:
@@ -141,12 +147,14 @@ class Gate:
         """The wait is over."""
         if self._state in (_State.WAITING, _State.CLOSED):
             self._desk.cancel_timer(Timer.RETRY)
-            self._asked_to_wait = self._refreshed = self._hurried = False
+            self._refreshed = self._hurried = False
+            self._not_before = NEVER
             self._state, self._probe = _State.PROBING, None
 
     def _open(self) -> None:
         self._state, self._probe = _State.OPEN, None
-        self._asked_to_wait = self._refreshed = self._hurried = False
+        self._refreshed = self._hurried = False
+        self._not_before = NEVER
         self.error = None
         self._backoff.reset()
         self._desk.cancel_timer(Timer.RETRY)
@@ -160,7 +168,7 @@ class Gate:
         if isinstance(error, Unreachable):
             longest = SHORT if self._hurried else LONGEST_UNREACHABLE
         self.error = error
-        self._asked_to_wait = after is not None
+        self._not_before = NEVER if after is None else self._desk.now + after
         self._state, self._probe = _State.WAITING, None
         self._desk.set_timer(Timer.RETRY, self._backoff.next_delay(longest, after))
 

@@ -100,7 +100,6 @@ class Device:
             self._skew = self._random.uniform(-DECADE, DECADE)
         self.store.commit(chat_id, message_id, text, wall)
         self.committed.append((chat_id, message_id, text))
-        self.hear(LocalCommitted())
 
     def retry_rejected(self) -> None:
         for row in self.store.rows():

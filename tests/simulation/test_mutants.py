@@ -10,8 +10,7 @@ MOST_SESSIONS = 40
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_the_simulator_kills_the_mutant(mutant: Mutant) -> None:
-    seeds = range(mutant.first_seed, mutant.first_seed + MOST_SESSIONS)
-    assert any(_breaks_a_promise(mutant, seed) for seed in seeds), f"{mutant.name} survived"
+    assert any(_breaks_a_promise(mutant, seed) for seed in range(MOST_SESSIONS)), f"{mutant.name} survived"
 
 
 def _breaks_a_promise(mutant: Mutant, seed: int) -> bool:

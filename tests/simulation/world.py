@@ -22,7 +22,7 @@ STORM = 90.0
 TOLD_DEADLINE = 60.0
 UNTOLD_DEADLINE = 400.0
 MOST_STEPS = 40_000
-BATCH, PAGE = 4, 5
+BATCH, PAGE = 4, 8
 
 
 def make_engine(uniform: Callable[[], float]) -> Engine:
@@ -109,6 +109,7 @@ class Session:
             if self._random.random() < self.network.faults.poison:
                 text = self._random.choice((POISON_CALL, POISON_ITEM))
             device.commit(chat_id, MessageId(self._new_id("message")), text)
+        device.hear(LocalCommitted())
 
     def _new_id(self, kind: str) -> str:
         self._ids += 1
@@ -159,8 +160,9 @@ class Session:
         shared = sorted(set(device.store.chats()) & set(other.store.chats()))
         if shared and other is not device:
             message_id = MessageId(self._new_id("same"))
-            device.commit(shared[0], message_id, "mine")
-            other.commit(shared[0], message_id, "yours")
+            for writer, text in ((device, "mine"), (other, "yours")):
+                writer.commit(shared[0], message_id, text)
+                writer.hear(LocalCommitted())
 
     def _tombstone(self, device: Device) -> None:
         if rows := sorted(self.server.live()):
