@@ -76,7 +76,8 @@ def sync_status(status: SyncStatus) -> StatusWords:
             )
         case Phase.ERROR:
             text = status.last_error or tr("Something went wrong. Try again with Sync now.")
-            return StatusWords("alert", "red", first_line(text), text)
+            kept = tr("Everything you write stays safe on this computer, and Homing keeps trying.")
+            return StatusWords("alert", "red", first_line(text), kept)
         case _:
             assert_never(status.phase)
 

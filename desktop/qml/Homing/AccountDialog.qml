@@ -67,7 +67,7 @@ AppDialog {
 
     Words {
         objectName: "memoryNotice"
-        visible: text !== ""
+        visible: text !== "" && (root._step === "credentials" || root._step === "signed-in")
         color: Theme.amber
         text: root.viewModel.memoryNotice
     }
@@ -127,6 +127,7 @@ AppDialog {
 
             objectName: "adoptButton"
             Layout.fillWidth: true
+            Layout.preferredWidth: 1
             primary: true
             busy: root.viewModel.busy
             enabled: !busy
@@ -136,6 +137,7 @@ AppDialog {
         AppButton {
             objectName: "keepHereButton"
             Layout.fillWidth: true
+            Layout.preferredWidth: 1
             enabled: !root.viewModel.busy
             text: qsTr("Keep here")
             onClicked: root.viewModel.keep_here()
@@ -149,6 +151,7 @@ AppDialog {
         AppButton {
             objectName: "adoptLaterButton"
             Layout.fillWidth: true
+            Layout.preferredWidth: 1
             visible: root.viewModel.unadopted > 0
             enabled: !root.viewModel.busy
             text: root.viewModel.adoptLabel
@@ -159,6 +162,7 @@ AppDialog {
 
             objectName: "signOutButton"
             Layout.fillWidth: true
+            Layout.preferredWidth: 1
             text: qsTr("Sign out…")
             onClicked: root.viewModel.ask_sign_out()
         }
@@ -172,6 +176,7 @@ AppDialog {
             id: cancel
 
             Layout.fillWidth: true
+            Layout.preferredWidth: 1
             enabled: !root.viewModel.busy
             text: qsTr("Stay signed in")
             onClicked: root.viewModel.stay()
@@ -179,6 +184,7 @@ AppDialog {
         AppButton {
             objectName: "confirmSignOutButton"
             Layout.fillWidth: true
+            Layout.preferredWidth: 1
             danger: true
             busy: root.viewModel.busy
             enabled: !busy

@@ -1,3 +1,4 @@
+pragma ComponentBehavior: Bound
 import QtQuick
 import QtQuick.Controls.Basic
 
@@ -22,20 +23,21 @@ Button {
     Keys.onEnterPressed: click()
 
     contentItem: Item {
-        implicitWidth: label.implicitWidth + (spinner.visible ? 24 : 0)
+        implicitWidth: label.implicitWidth + (root.busy ? 24 : 0)
         implicitHeight: label.implicitHeight
 
         Row {
             anchors.centerIn: parent
             spacing: Theme.unit
 
-            Spinner {
-                id: spinner
-
+            Loader {
                 anchors.verticalCenter: parent.verticalCenter
-                visible: root.busy
-                size: 16
-                color: root._ink
+                visible: active
+                active: root.busy
+                sourceComponent: Spinner {
+                    size: 16
+                    color: root._ink
+                }
             }
             Text {
                 id: label

@@ -15,7 +15,7 @@ Dialog {
     modal: true
     focus: true
     padding: Theme.unit * 3
-    topPadding: Theme.unit
+    topPadding: Theme.unit * 2
     popupType: Popup.Item
     closePolicy: Popup.CloseOnEscape | Popup.CloseOnPressOutside
 

@@ -150,17 +150,25 @@ Item {
             }
         }
     }
-    AppToolTip {
+    HoverHint {
         text: root.hint
-        visible: hover.hovered && root.hint !== "" && !root.renaming
+        shown: hover.hovered && !root.renaming
     }
-    AppMenu {
+    Loader {
         id: menu
 
-        AppMenuItem {
-            iconName: "pencil"
-            text: qsTr("Rename")
-            onTriggered: root.renameAsked()
+        function popup(): void {
+            active = true;
+            (item as AppMenu).popup(root);
+        }
+
+        active: false
+        sourceComponent: AppMenu {
+            AppMenuItem {
+                iconName: "pencil"
+                text: qsTr("Rename")
+                onTriggered: root.renameAsked()
+            }
         }
     }
 }

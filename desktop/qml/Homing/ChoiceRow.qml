@@ -11,9 +11,23 @@ RowLayout {
 
     signal picked(value: string)
 
+    function focusChosen(): void {
+        step(0);
+    }
+
+    function step(by: int): void {
+        const at = choices.findIndex(choice => choice.value === chosen) + by;
+        const item = repeater.itemAt(Math.max(0, Math.min(choices.length - 1, at))) as AbstractButton;
+        item.forceActiveFocus(Qt.TabFocusReason);
+        if (by !== 0)
+            item.click();
+    }
+
     spacing: 8
 
     Repeater {
+        id: repeater
+
         model: root.choices
 
         AbstractButton {
@@ -25,13 +39,16 @@ RowLayout {
 
             objectName: "choice-" + modelData.value
             Layout.fillWidth: true
+            Layout.preferredWidth: 1
             implicitHeight: Theme.control
             hoverEnabled: true
-            focusPolicy: Qt.StrongFocus
+            focusPolicy: _on ? Qt.StrongFocus : Qt.ClickFocus
             text: modelData.text
             Accessible.role: Accessible.RadioButton
             Accessible.name: text
             Accessible.checked: _on
+            Keys.onLeftPressed: root.step(-1)
+            Keys.onRightPressed: root.step(1)
             Keys.onReturnPressed: click()
             Keys.onEnterPressed: click()
             onClicked: root.picked(modelData.value)

@@ -9,7 +9,7 @@ FocusScope {
 
     readonly property int _lines: 8
 
-    implicitHeight: Math.min(input.implicitHeight, _lines * metrics.lineSpacing + input.topPadding + input.bottomPadding) + 4
+    implicitHeight: Math.min(input.implicitHeight, _lines * Math.ceil(metrics.lineSpacing) + input.topPadding + input.bottomPadding) + 4
 
     FontMetrics {
         id: metrics
@@ -42,8 +42,8 @@ FocusScope {
             focus: true
             leftPadding: 16
             rightPadding: 8
-            topPadding: 13
-            bottomPadding: 13
+            topPadding: 14
+            bottomPadding: 14
             textFormat: TextEdit.PlainText
             wrapMode: TextEdit.Wrap
             selectByMouse: true
@@ -76,7 +76,7 @@ FocusScope {
         anchors.right: parent.right
         anchors.rightMargin: 8
         anchors.bottom: parent.bottom
-        anchors.bottomMargin: 8
+        anchors.bottomMargin: 7
         width: 36
         height: 36
         enabled: root.viewModel.canSend
@@ -113,9 +113,9 @@ FocusScope {
             }
         }
 
-        AppToolTip {
+        HoverHint {
             text: qsTr("Send (Enter)")
-            visible: send.hovered && send.enabled
+            shown: send.hovered && send.enabled
         }
     }
     Connections {

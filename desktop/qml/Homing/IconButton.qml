@@ -37,8 +37,8 @@ AbstractButton {
         }
     }
 
-    AppToolTip {
+    HoverHint {
         text: root.text
-        visible: root.hint && root.hovered && !root.down
+        shown: root.hint && root.hovered && !root.down
     }
 }

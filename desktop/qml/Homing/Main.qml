@@ -184,28 +184,57 @@ ApplicationWindow {
         width: parent.width
         z: -1
         viewModel: root.viewModel.sync
-        onClicked: details.opened ? details.close() : details.open()
+        onClicked: details.toggle()
 
-        StatusDetails {
+        Loader {
             id: details
 
-            x: 8
-            y: -height - 8
-            viewModel: root.viewModel.sync
-            onSignInAsked: account.open()
+            function toggle(): void {
+                active = true;
+                const popup = item as StatusDetails;
+                if (popup.opened)
+                    popup.close();
+                else
+                    popup.open();
+            }
+
+            width: parent.width
+            active: false
+            sourceComponent: StatusDetails {
+                x: 8
+                y: -height - 8
+                viewModel: root.viewModel.sync
+                onSignInAsked: account.open()
+            }
         }
     }
-    AccountDialog {
+    Loader {
         id: account
 
-        viewModel: root.viewModel.account
-        onClosed: composer.forceActiveFocus()
+        function open(): void {
+            active = true;
+            (item as AccountDialog).open();
+        }
+
+        active: false
+        sourceComponent: AccountDialog {
+            viewModel: root.viewModel.account
+            onClosed: composer.forceActiveFocus()
+        }
     }
-    SettingsDialog {
+    Loader {
         id: settings
 
-        viewModel: root.viewModel.preferences
-        onClosed: composer.forceActiveFocus()
+        function open(): void {
+            active = true;
+            (item as SettingsDialog).open();
+        }
+
+        active: false
+        sourceComponent: SettingsDialog {
+            viewModel: root.viewModel.preferences
+            onClosed: composer.forceActiveFocus()
+        }
     }
     Connections {
         target: root.viewModel

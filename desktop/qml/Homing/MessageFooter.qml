@@ -40,9 +40,9 @@ Item {
             HoverHandler {
                 id: overTime
             }
-            AppToolTip {
+            HoverHint {
                 text: root.moment
-                visible: overTime.hovered && root.active
+                shown: overTime.hovered && root.active
             }
         }
         IconButton {
@@ -67,15 +67,19 @@ Item {
                 interval: 1500
             }
         }
-        AppButton {
-            objectName: "retryButton"
-            visible: root._rejected
-            implicitHeight: 26
-            leftPadding: 8
-            rightPadding: 8
-            flat_: true
-            text: qsTr("Retry")
-            onClicked: root.viewModel.retry(root.messageId)
+        Loader {
+            visible: active
+            active: root._rejected
+            sourceComponent: AppButton {
+                objectName: "retryButton"
+                implicitHeight: 26
+                leftPadding: 8
+                rightPadding: 8
+                flat_: true
+                focusPolicy: root.tabbable ? Qt.StrongFocus : Qt.ClickFocus
+                text: qsTr("Retry")
+                onClicked: root.viewModel.retry(root.messageId)
+            }
         }
         RowLayout {
             Layout.fillWidth: root._rejected

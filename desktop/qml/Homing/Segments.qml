@@ -37,6 +37,8 @@ Column {
                 id: prose
 
                 SelectableText {
+                    id: link
+
                     textFormat: slot.modelData.kind === "prose" ? TextEdit.RichText : TextEdit.PlainText
                     text: (slot.modelData.kind === "prose" ? "<style>a { color: " + Theme.accent + "; } p, li { line-height: 140%; } p, ul, ol, pre { margin-top: 0; margin-bottom: 8px; } ul, ol { -qt-list-indent: 1; } code, pre { font-family: monospace; }</style>" : "") + slot.modelData.text
                     Component.onCompleted: {
@@ -45,9 +47,9 @@ Column {
                     }
                     onLinkFollowed: href => root.viewModel.follow(href)
 
-                    AppToolTip {
-                        text: parent.hoveredLink ? root.viewModel.link_hint(parent.hoveredLink) : ""
-                        visible: text !== ""
+                    HoverHint {
+                        text: link.hoveredLink ? root.viewModel.link_hint(link.hoveredLink) : ""
+                        shown: true
                     }
                 }
             }

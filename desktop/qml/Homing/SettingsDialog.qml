@@ -19,13 +19,15 @@ AppDialog {
 
     objectName: "settingsDialog"
     title: qsTr("Settings")
+    onOpened: theme.focusChosen()
 
     Heading {
         text: qsTr("Theme")
     }
     ChoiceRow {
+        id: theme
+
         Layout.fillWidth: true
-        focus: true
         choices: [
             {
                 value: "system",

@@ -52,6 +52,7 @@ Popup {
             spacing: 8
 
             Icon {
+                Layout.alignment: Qt.AlignTop
                 icon: root.viewModel.icon
                 color: Theme.tone(root.viewModel.tone)
             }
@@ -93,7 +94,7 @@ Popup {
         }
         Text {
             Layout.fillWidth: true
-            visible: text !== "" && text !== root.viewModel.explanation
+            visible: text !== "" && text !== root.viewModel.line
             text: root.viewModel.lastError
             textFormat: Text.PlainText
             wrapMode: Text.Wrap

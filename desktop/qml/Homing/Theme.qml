@@ -25,7 +25,7 @@ QtObject {
     readonly property color amber: dark ? "#f0b45f" : "#875600"
     readonly property color red: dark ? "#ff9188" : "#b3261e"
     readonly property color redBack: dark ? "#3a2223" : "#fdeceb"
-    readonly property color scrim: dark ? "#a0000000" : "#66101018"
+    readonly property color scrim: dark ? "#8c000000" : "#66101018"
 
     readonly property int unit: 8
     readonly property int radius: 8

@@ -150,9 +150,9 @@ ListView {
             }
         }
 
-        AppToolTip {
+        HoverHint {
             text: jump.text
-            visible: jump.hovered
+            shown: jump.hovered
         }
     }
 }
