@@ -162,12 +162,14 @@ def load_service(store: Store, folder: Path) -> Loaded:
 
 def once_painted(window: QQuickWindow, call: Callable[[], None]) -> None:
     """Calls once, on the GUI thread, after the window's first frame is on its way to the screen."""
+    waiting = [call]
 
     def painted() -> None:
-        window.frameSwapped.disconnect(connection)
-        QTimer.singleShot(0, call)
+        # The render thread may have swapped a second frame before the first one is heard of here.
+        if waiting:
+            QTimer.singleShot(0, waiting.pop())
 
-    connection = window.frameSwapped.connect(painted, Qt.ConnectionType.QueuedConnection)
+    window.frameSwapped.connect(painted, Qt.ConnectionType.QueuedConnection)
 
 
 def _first_frame(desktop: Desktop, began: float) -> None:

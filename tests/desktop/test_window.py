@@ -79,6 +79,11 @@ def test_shift_enter_breaks_the_line(driver: Driver) -> None:
     assert driver.rows == []
 
 
+def test_a_line_feed_from_an_odd_keyboard_sends_too(driver: Driver) -> None:
+    driver.type("hello\n")
+    driver.until(lambda: len(driver.rows) == 1 and driver.text == "")
+
+
 def test_quick_typing_across_enter_keeps_messages_apart_and_in_order(driver: Driver) -> None:
     for text in ("one", "two", "three"):
         driver.type(text)

@@ -61,7 +61,7 @@ FocusScope {
             Keys.onTabPressed: nextItemInFocusChain(true).forceActiveFocus(Qt.TabFocusReason)
             Keys.onBacktabPressed: nextItemInFocusChain(false).forceActiveFocus(Qt.BacktabFocusReason)
             Keys.onPressed: event => {
-                const enter = event.key === Qt.Key_Return || event.key === Qt.Key_Enter;
+                const enter = event.key === Qt.Key_Return || event.key === Qt.Key_Enter || event.text === "\n";
                 if (enter && !(event.modifiers & Qt.ShiftModifier) && !inputMethodComposing) {
                     root.viewModel.send();
                     event.accepted = true;
