@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import shiboken6
-from PySide6.QtCore import QObject, QSocketNotifier, Qt, QTimer, Slot
-from PySide6.QtGui import QGuiApplication, QIcon
+from PySide6.QtCore import QObject, QSize, QSocketNotifier, Qt, QTimer, Slot
+from PySide6.QtGui import QGuiApplication, QIcon, QWindow
 from PySide6.QtQuick import QQuickWindow
 from PySide6.QtQuickControls2 import QQuickStyle
 
@@ -33,7 +33,7 @@ from desktop.viewmodels.preferences import Preferences
 from desktop.viewmodels.sync_status import SyncStatusLine
 from desktop.viewmodels.timeline import Timeline
 from desktop.viewmodels.window import Parts, Window
-from storage import accounts, outbox
+from storage import accounts, outbox, settings
 from storage.errors import StorageError
 from storage.paths import profile_dir, store_path
 from storage.records import LOCAL_ACCOUNT
@@ -41,6 +41,7 @@ from storage.store import Store
 from sync.status import Phase, SyncStatus
 
 TRACE: Final = "HOMING_TRACE_START"
+SIZE_KEY: Final = "window.size"
 
 
 def local_now() -> datetime:
@@ -88,7 +89,14 @@ class Desktop:
             preferences=Preferences(store, self.bridge, QGuiApplication.styleHints()),
         )
         self.view_model = Window(store, self.bridge, self.changes, self.engine, self.parts)
-        self.qml, self.window = load("Main", self.view_model, dark=self.parts.preferences.is_dark)
+        self.qml, self.window = load(
+            "Main", self.view_model, dark=self.parts.preferences.is_dark, size=size_of(store)
+        )
+
+    def _keep_size(self) -> None:
+        if self.window.visibility() == QWindow.Visibility.Windowed:
+            size = f"{self.window.width()}x{self.window.height()}"
+            self.store.write(lambda tx: settings.put(tx, SIZE_KEY, size))
 
     def start(self) -> None:
         """All that the first frame does not need: the engine, the Markdown parser, other processes' commits."""
@@ -103,6 +111,7 @@ class Desktop:
     def close(self) -> None:
         """Ends in the order that loses nothing: the draft, the engine, the writer."""
         self.parts.composer.flush()
+        self._keep_size()
         self.window.hide()
         self.engine.stop()
         self.changes.close()
@@ -149,6 +158,14 @@ def application(argv: list[str]) -> QGuiApplication:
     app.setQuitOnLastWindowClosed(False)
     app.setWindowIcon(QIcon(str(resources() / "icons" / "homing.svg")))
     return app
+
+
+def size_of(store: Store) -> QSize | None:
+    """The window's size when it was last closed, None for the first time."""
+    width, _, height = (store.read(lambda db: settings.get(db, SIZE_KEY)) or "").partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        return None
+    return QSize(int(width), int(height)).boundedTo(QGuiApplication.primaryScreen().availableSize())
 
 
 def load_service(store: Store, folder: Path) -> Loaded:

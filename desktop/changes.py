@@ -1,5 +1,6 @@
 """What the store's commits touched, told on the GUI thread, at most once in a few frames."""
 
+from datetime import date
 from typing import Final
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
@@ -18,7 +19,7 @@ EVERYTHING: Final = "everything"
 
 
 class Changes(QObject):
-    """`touched` carries a `Touched`, or EVERYTHING when another process wrote."""
+    """`touched` carries a `Touched`, or EVERYTHING when another process wrote or a new day began."""
 
     touched = Signal(object)
 
@@ -26,6 +27,7 @@ class Changes(QObject):
         super().__init__(parent)
         self._store = store
         self._held: Touched | None = None
+        self._day = date.today()  # noqa: DTZ011 the person's day, as their clock has it
         self._gap = QTimer(self, interval=GAP_MS, singleShot=True)
         self._gap.timeout.connect(self._flush)
         self._poll = QTimer(self, interval=FOREIGN_POLL_MS)
@@ -58,7 +60,8 @@ class Changes(QObject):
 
     @Slot()
     def _look(self) -> None:
-        if self._store.foreign_changes():
+        day, self._day = self._day, date.today()  # noqa: DTZ011
+        if self._store.foreign_changes() or day != self._day:
             self.touched.emit(EVERYTHING)
 
 

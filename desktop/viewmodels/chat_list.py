@@ -57,8 +57,8 @@ def title_of(chat: Chat) -> str:
 
 def _row(chat: Chat, account: AccountId | None, now: datetime) -> ChatRow:
     when = words.local(chat.updated_at)
-    mark, count, hint = _mark(chat)
     local_only = account is not None and chat.account_id == LOCAL_ACCOUNT
+    mark, count, hint = _mark(chat, waits=not local_only)
     title = title_of(chat)
     where = words.tr("On this computer") if local_only else ""
     short = words.short_day(when, now.date())
@@ -84,7 +84,7 @@ def _section(chat: Chat, when: datetime, now: datetime) -> str:
     return words.tr("Yesterday") if age == 1 else words.tr("Earlier")
 
 
-def _mark(chat: Chat) -> tuple[str, int, str]:
+def _mark(chat: Chat, *, waits: bool) -> tuple[str, int, str]:
     if chat.rejected:
         return (
             "rejected",
@@ -93,7 +93,7 @@ def _mark(chat: Chat) -> tuple[str, int, str]:
         )
     if chat.sync_error:
         return "rejected", 0, words.first_line(chat.sync_error)
-    if chat.pending:
+    if chat.pending and waits:
         hint = words.plural(chat.pending, "1 message not yet synced", "%n messages not yet synced")
         return "pending", chat.pending, hint
     return "", 0, ""

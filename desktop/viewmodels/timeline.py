@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from itertools import pairwise
 from typing import Any, Final
 
 from PySide6.QtCore import Property, QObject, Signal, Slot
@@ -59,31 +60,44 @@ class MessageRow:
         return self.message_id
 
 
-def derive_rows(held: Sequence[Message], *, complete: bool, rich: bool, now: datetime) -> list[MessageRow]:
-    """Rows of messages that come newest first. `complete`: nothing older exists, so the oldest begins its day."""
+@dataclass(frozen=True, slots=True)
+class RowInputs:
+    """All that a row depends on."""
+
+    message: Message
+    day: str
+    rich: bool
+    today: date
+
+
+def derive_inputs(held: Sequence[Message], *, complete: bool, rich: bool, today: date) -> list[RowInputs]:
+    """What the rows of messages that come newest first depend on. `complete`: nothing older exists, so the oldest
+    begins its day."""
     days = [words.local(message.created_at).date() for message in held]
-    rows = []
-    for i, message in enumerate(held):
-        begins = days[i + 1] != days[i] if i + 1 < len(held) else complete
-        rows.append(_row(message, words.day(days[i], now.date()) if begins else "", rich, now))
-    return rows
+    begins = [*(day != older for day, older in pairwise(days)), complete]
+    return [
+        RowInputs(message, words.day(day, today) if begin else "", rich, today)
+        for message, day, begin in zip(held, days, begins, strict=False)
+    ]
 
 
-def _row(message: Message, day: str, rich: bool, now: datetime) -> MessageRow:
+def derive_row(inputs: RowInputs) -> MessageRow:
+    """One row."""
+    message = inputs.message
     when = words.local(message.created_at)
     text = plain_text(message.content)
     badge = words.badge(message)
     return MessageRow(
         message_id=message.message_id,
         author=message.role.value,
-        segments=Segments(message.content, rich and message.role is not Role.USER),
+        segments=Segments(message.content, inputs.rich and message.role is not Role.USER),
         plain=text,
         badge=message.sync_state.value,
         badge_text=badge,
         status=message.status.value,
         time=words.clock(when),
-        moment=words.moment(when, now.date()),
-        day=day,
+        moment=words.moment(when, inputs.today),
+        day=inputs.day,
         spoken=f"{words.speaker(message.role)}, {words.clock(when)}: {text[:2000]}. {badge}",
     )
 
@@ -115,6 +129,7 @@ class Timeline(RowsModel[MessageRow]):
         self._older: Position | None = None
         self._at_newest = True
         self._rich = False
+        self._made: dict[MessageId, tuple[RowInputs, MessageRow]] = {}
 
     def show(self, chat_id: ChatId | None) -> None:
         """The newest page of another chat, or nothing for one that is not written yet."""
@@ -212,7 +227,16 @@ class Timeline(RowsModel[MessageRow]):
         self.become(self._rows_now())
 
     def _rows_now(self) -> list[MessageRow]:
-        return derive_rows(self._held, complete=self._older is None, rich=self._rich, now=self._now())
+        """Only rows whose inputs moved are made again: a window of 400 is derived after every commit."""
+        today = self._now().date()
+        wanted = derive_inputs(self._held, complete=self._older is None, rich=self._rich, today=today)
+        made = [self._made.get(inputs.message.message_id) for inputs in wanted]
+        fresh = [
+            (inputs, kept[1] if kept is not None and kept[0] == inputs else derive_row(inputs))
+            for inputs, kept in zip(wanted, made, strict=True)
+        ]
+        self._made = {inputs.message.message_id: (inputs, row) for inputs, row in fresh}
+        return [row for _, row in fresh]
 
     def _set_at_newest(self, value: bool) -> None:
         if value != self._at_newest:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import assert_never
 
 from PySide6.QtCore import QCoreApplication, QDate, QLocale, QTime
@@ -127,6 +128,7 @@ def first_line(text: str) -> str:
     return text.strip().split("\n", 1)[0]
 
 
+@lru_cache(maxsize=4096)
 def local(moment: str) -> datetime:
     """An RFC 3339 moment on this computer's clock; the epoch where it cannot be read."""
     try:

@@ -1,11 +1,13 @@
 """A person at the real window, over a real store; only the network is a stand-in."""
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QAbstractItemModel, QObject, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QAccessible, QGuiApplication
+from PySide6.QtQuick import QQuickItem
 from PySide6.QtTest import QAbstractItemModelTester
 
 from storage import chats, messages
@@ -24,6 +26,16 @@ def say(driver: Driver, text: str) -> None:
     driver.type(text)
     driver.press(Key.Key_Return)
     driver.until(lambda: len(driver.rows) == before + 1 and driver.text == "")
+
+
+def spoken(item: QQuickItem) -> Iterator[str]:
+    """The accessible names below an item, as a screen reader walks them."""
+    interface = QAccessible.queryAccessibleInterface(item)
+    if interface is not None:
+        yield interface.text(QAccessible.Text.Name)
+    for child in item.childItems():
+        if child.isVisible():
+            yield from spoken(child)
 
 
 def fill(driver: Driver, count: int, title: str = "Long") -> str:
@@ -280,6 +292,18 @@ def test_both_themes_paint(driver: Driver, dark: bool) -> None:
 def test_the_theme_is_remembered(open_window: OpenWindow) -> None:
     open_window().desktop.parts.preferences.choose_theme("dark")
     assert open_window().desktop.parts.preferences.dark
+
+
+def test_the_window_keeps_its_size(open_window: OpenWindow) -> None:
+    open_window().window.resize(640, 560)
+    assert open_window().window.width() == 640
+
+
+def test_a_screen_reader_hears_each_message_and_each_control(driver: Driver) -> None:
+    say(driver, "hello")
+    names = set(spoken(driver.item("timeline"))) | set(spoken(driver.window.contentItem()))
+    assert any(name.startswith("You, ") and "hello" in name and "not yet synced" in name for name in names)
+    assert {"Message", "Send", "Chats", "Messages", "New chat", "Settings", "Sign in"} <= names
 
 
 def test_a_narrow_window_hides_the_list_in_a_drawer(driver: Driver) -> None:

@@ -1,5 +1,6 @@
 """View models as pure functions: what the words and rows are for a given state."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,8 +16,7 @@ from desktop.viewmodels.preferences import Theme, theme_of, wants_dark
 from desktop.viewmodels.rows import RowsModel, camel
 from desktop.viewmodels.sync_status import Inputs as SyncInputs
 from desktop.viewmodels.sync_status import derive as derive_sync
-from desktop.viewmodels.timeline import MessageRow
-from desktop.viewmodels.timeline import derive_rows as message_rows
+from desktop.viewmodels.timeline import MessageRow, derive_inputs, derive_row
 from storage.records import (
     LOCAL_ACCOUNT,
     Account,
@@ -37,6 +37,12 @@ ACCOUNT = Account(AccountId("a"), "http://127.0.0.1:1", "key", "ada@example.org"
 
 def at(day: int, hour: int = 9) -> str:
     return datetime(2026, 11, day, hour).astimezone().astimezone(UTC).isoformat()
+
+
+def message_rows(held: Sequence[Message], *, complete: bool) -> list[MessageRow]:
+    return [
+        derive_row(inputs) for inputs in derive_inputs(held, complete=complete, rich=False, today=NOW.date())
+    ]
 
 
 def chat(title: str, updated_at: str = "", **other: object) -> Chat:
@@ -135,6 +141,11 @@ def test_local_chats_are_marked_only_for_somebody_signed_in() -> None:
     assert (signed_out.local_only, signed_in.local_only) == (False, True)
 
 
+def test_a_chat_that_stays_here_does_not_look_as_if_it_waited() -> None:
+    (row,) = chat_rows([chat("a", pending=3)], needle="", account=ACCOUNT.account_id, now=NOW)
+    assert row.mark == ""
+
+
 def test_the_filter_ignores_case_and_untitled_chats_have_a_name() -> None:
     listed = [chat("Straße nach Lissabon"), chat("")]
     assert [row.title for row in chat_rows(listed, needle=" STRASSE ", account=None, now=NOW)] == [
@@ -145,12 +156,12 @@ def test_the_filter_ignores_case_and_untitled_chats_have_a_name() -> None:
 
 def test_a_day_begins_at_its_oldest_message() -> None:
     held = [message(3, at(21)), message(2, at(21, 8)), message(1, at(20))]
-    rows = message_rows(held, complete=True, rich=False, now=NOW)
+    rows = message_rows(held, complete=True)
     assert [row.day for row in rows] == ["", "Today", "Yesterday"]
 
 
 def test_the_oldest_row_of_an_incomplete_window_begins_no_day() -> None:
-    assert message_rows([message(1)], complete=False, rich=False, now=NOW)[0].day == ""
+    assert message_rows([message(1)], complete=False)[0].day == ""
 
 
 @pytest.mark.parametrize(
@@ -162,16 +173,14 @@ def test_the_oldest_row_of_an_incomplete_window_begins_no_day() -> None:
     ],
 )
 def test_the_badge_says_where_a_message_lives(state: SyncState, error: str | None, text: str) -> None:
-    (row,) = message_rows(
-        [message(1, sync_state=state, sync_error=error)], complete=True, rich=False, now=NOW
-    )
+    (row,) = message_rows([message(1, sync_state=state, sync_error=error)], complete=True)
     assert row.badge_text == text
     assert text in row.spoken
 
 
 @pytest.mark.parametrize("stamp", ["", "not a time", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
 def test_no_time_breaks_a_row(stamp: str) -> None:
-    assert message_rows([replace(message(1), created_at=stamp)], complete=True, rich=False, now=NOW)
+    assert message_rows([replace(message(1), created_at=stamp)], complete=True)
 
 
 def test_a_sent_text_leaves_when_it_is_saved_and_what_was_typed_meanwhile_stays() -> None:
@@ -268,7 +277,7 @@ def test_a_list_becomes_another_with_the_fewest_signals(qtbot: QtBot) -> None:
 
     def become(*held: Message) -> list[str]:
         told.clear()
-        model.become(message_rows(held, complete=False, rich=False, now=NOW))
+        model.become(message_rows(held, complete=False))
         assert [row.message_id for row in model.rows] == [m.message_id for m in held]
         return list(told)
 
