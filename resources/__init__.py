@@ -1,1 +1,0 @@
-"""Icons, and the script that draws the README's pictures."""
