@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Protocol
 
 from storage.records import Account
-from sync.interface import Remote
-from sync.session import Session, SessionKeeper
-from sync.session_file import Sessions
-from sync.vault import SessionStoreKind
+from sync.engine.interface import Remote
+from sync.login.session import Session, SessionKeeper
+from sync.login.session_file import Sessions
+from sync.login.vault import SessionStoreKind
 
 
 class Listener(Protocol):
@@ -23,7 +23,7 @@ class ClosableRemote(Remote, Protocol):
     """A remote that holds connections."""
 
     async def aclose(self) -> None:
-        """Close them; a later call opens new ones."""
+        """Close them for good; a later call raises Unreachable."""
         ...
 
 
@@ -84,31 +84,31 @@ class SupabaseBackend:
 
     async def sign_up(self, url: str, key: str, email: str, password: str) -> Session:
         """See the protocol."""
-        from sync import auth
+        from sync.wire import auth
 
         return await auth.sign_up(url, key, email, password)
 
     async def sign_in(self, url: str, key: str, email: str, password: str) -> Session:
         """See the protocol."""
-        from sync import auth
+        from sync.wire import auth
 
         return await auth.sign_in(url, key, email, password)
 
     async def sign_out(self, account: Account, access_token: str) -> None:
         """See the protocol."""
-        from sync import auth
+        from sync.wire import auth
 
         await auth.sign_out(account.url, account.publishable_key, access_token)
 
     def clean_url(self, url: str) -> str:
         """See the protocol."""
-        from sync.endpoint import clean_url
+        from sync.wire.endpoint import clean_url
 
         return clean_url(url)
 
     def keeper(self, account: Account) -> SessionKeeper:
         """See the protocol."""
-        from sync.auth import keeper_of
+        from sync.wire.auth import keeper_of
 
         self.open_sessions()
         assert self._sessions is not None
@@ -116,7 +116,7 @@ class SupabaseBackend:
 
     def remote(self, account: Account, keeper: SessionKeeper) -> ClosableRemote:
         """See the protocol."""
-        from sync.remote import SupabaseRemote
+        from sync.wire.remote import SupabaseRemote
 
         return SupabaseRemote(account.url, account.publishable_key, keeper)
 
@@ -128,6 +128,6 @@ class SupabaseBackend:
         on_link: Callable[[bool], None],
     ) -> Listener:
         """See the protocol."""
-        from sync.realtime import Pokes
+        from sync.wire.realtime import Pokes
 
         return Pokes(account.url, account.publishable_key, keeper, account.user_id, on_poke, on_link)

@@ -33,10 +33,10 @@ from storage.records import (
     SyncState,
     VerdictStatus,
 )
+from sync.engine.refusals import Fault, fault
 from sync.errors import Refused, RetryLater, SignInAgain, SyncError, Unreachable, UpdateNeeded
-from sync.refusals import Fault, fault
-from sync.remote import SupabaseRemote
-from sync.transport import TALKATIVE
+from sync.wire.remote import SupabaseRemote
+from sync.wire.transport import TALKATIVE
 from tests.fakes.faults import (
     HANG,
     RESET,
@@ -260,12 +260,12 @@ def test_retry_after_reaches_the_engine() -> None:
 
 
 def test_a_server_that_never_answers_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.transport.IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("sync.wire.transport.IDLE_SECONDS", 0.1)
     assert isinstance(failure(lambda _: HANG), Unreachable)
 
 
 def test_a_server_that_trickles_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.remote.CALL_SECONDS", 0.1)
+    monkeypatch.setattr("sync.wire.remote.CALL_SECONDS", 0.1)
     assert isinstance(failure(lambda _: HANG), Unreachable)
 
 
@@ -387,11 +387,34 @@ def test_neither_logs_nor_tracebacks_hold_a_token_a_key_or_words(caplog: pytest.
     assert not [record.name for record in caplog.records if record.name.split(".")[0] in TALKATIVE]
 
 
+def test_a_call_that_waited_for_its_token_opens_nothing_on_a_closed_remote() -> None:
+    class SlowTokens(ListedTokens):
+        asked, given = asyncio.Event(), asyncio.Event()
+
+        async def access_token(self) -> str:
+            self.asked.set()
+            await self.given.wait()
+            return await super().access_token()
+
+    tokens = SlowTokens(TOKEN)
+
+    async def act(remote: SupabaseRemote, server: FaultyServer) -> int:
+        call = asyncio.create_task(remote.append_messages(BATCH))
+        await tokens.asked.wait()
+        await remote.aclose()
+        tokens.given.set()
+        with pytest.raises(Unreachable):
+            await call
+        return len(server.requests)
+
+    assert with_remote(always(Answer(200, VERDICTS)), act, tokens) == 0
+
+
 def test_importing_and_constructing_loads_no_network_library() -> None:
     script = (
-        "import sys, sync.remote, sync.session, sync.session_file, sync.auth, sync.realtime, sync.vault\n"
+        "import sys, sync.wire.remote, sync.login.session, sync.login.session_file, sync.wire.auth, sync.wire.realtime, sync.login.vault\n"
         "class Tokens: pass\n"
-        "sync.remote.SupabaseRemote('http://127.0.0.1:1', 'k', Tokens())\n"
+        "sync.wire.remote.SupabaseRemote('http://127.0.0.1:1', 'k', Tokens())\n"
         "heavy = {'supabase', 'httpx', 'postgrest', 'realtime', 'supabase_auth', 'keyring', 'cryptography', 'pydantic'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
