@@ -16,9 +16,9 @@ from storage import chats, messages
 from storage.paths import profile_dir, store_path
 from storage.records import ChatId, SyncState, Touched
 from storage.store import Store, Transaction
+from sync.login.vault import SessionStoreKind
 from sync.service import SyncService
 from sync.status import Phase, SyncStatus
-from sync.vault import SessionStoreKind
 from tests.flows.homing_process import PASSWORD, Server
 
 PENDING, SENDS = 10_000, 60

@@ -170,8 +170,8 @@ def size_of(store: Store) -> QSize | None:
 
 def load_service(store: Store, folder: Path) -> Loaded:
     """The real service, imported late and off the GUI thread: its libraries cost more than the first frame."""
+    from sync.login.vault import SessionStoreKind, chosen_kind, kind_in_force
     from sync.service import SyncService
-    from sync.vault import SessionStoreKind, chosen_kind, kind_in_force
 
     kind = kind_in_force(folder, chosen_kind())
     return Loaded(SyncService(store, folder, session_store=kind), in_memory=kind is SessionStoreKind.MEMORY)

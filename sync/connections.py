@@ -7,9 +7,9 @@ from typing import Protocol
 
 from storage.records import Account, AccountId
 from sync.backend import Backend, ClosableRemote
+from sync.engine.interface import Event, LinkChanged, Poked
 from sync.errors import SignInAgain
-from sync.interface import Event, LinkChanged, Poked
-from sync.session import SessionKeeper
+from sync.login.session import SessionKeeper
 
 
 class Blocking(Protocol):

@@ -11,14 +11,15 @@ from storage import accounts, chats, outbox
 from storage.errors import StorageError
 from storage.records import LOCAL_ACCOUNT, Account, AccountId
 from storage.store import Lane, Reader, Store, Transaction
-from sync import rounds, signing
+from sync import rounds
 from sync.backend import Backend
 from sync.connections import ActiveConnections
+from sync.engine.interface import Event, LocalCommitted, SignedIn, SignedOut, SyncRequested
 from sync.engine_lock import EngineLock
 from sync.errors import SignInAgain, SyncError
-from sync.interface import Event, LocalCommitted, SignedIn, SignedOut, SyncRequested
+from sync.login import signing
+from sync.login.session import Session, SessionKeeper
 from sync.runner import Runner
-from sync.session import Session, SessionKeeper
 from sync.status import Phase, SyncStatus
 from sync.watching import Sight, look, sight
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from storage import accounts, inbox, outbox
 from storage.records import LOCAL_ACCOUNT, Work
 from storage.store import Lane, Reader, Store, Transaction
-from sync.interface import (
+from sync.engine.interface import (
     ApplyChanges,
     ChangesApplied,
     CountWork,

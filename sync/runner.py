@@ -11,8 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 from storage.errors import StorageError
 from storage.records import AccountId
 from storage.store import Store
-from sync.errors import RetryLater, SyncError, Unreachable
-from sync.interface import (
+from sync.engine.interface import (
     AppendMessages,
     CancelTimer,
     ChangesPulled,
@@ -37,7 +36,8 @@ from sync.interface import (
     TimerFired,
     TokenRefreshed,
 )
-from sync.machine import Engine
+from sync.engine.machine import Engine
+from sync.errors import RetryLater, SyncError, Unreachable
 from sync.performing import perform
 from sync.status import SyncStatus
 

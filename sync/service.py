@@ -14,14 +14,14 @@ from storage.records import Account, ChatId, MessageId, Touched
 from storage.store import Store, Transaction
 from sync import rounds
 from sync.backend import Backend, SupabaseBackend
+from sync.engine.interface import LocalCommitted
+from sync.engine.machine import Engine
 from sync.engine_lock import EngineLock
 from sync.housekeeping import Housekeeping
-from sync.interface import LocalCommitted
-from sync.machine import Engine
+from sync.login.vault import SessionStoreKind
 from sync.rounds import SyncReport
 from sync.runner import Runner
 from sync.status import Phase, SyncStatus
-from sync.vault import SessionStoreKind
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -11,7 +11,7 @@ import click
 from desktop.commands.options import GlobalOptions, HomingGroup, pass_options
 from storage import accounts
 from storage.records import Account
-from sync.vault import chosen_kind
+from sync.login.vault import chosen_kind
 
 if TYPE_CHECKING:
     from storage.store import Store

@@ -9,8 +9,8 @@ import click
 
 from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
 from storage import accounts
+from sync.login.vault import chosen_kind
 from sync.status import SyncStatus
-from sync.vault import chosen_kind
 
 if TYPE_CHECKING:
     from sync.service import SyncService

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from storage.records import Account, AccountId
 from sync.errors import SignInAgain
-from sync.session import Session, SessionKeeper
-from sync.session_file import SessionInMemory
+from sync.login.session import Session, SessionKeeper
+from sync.login.session_file import SessionInMemory
 from tests.fakes.remote import FakeRemote
 from tests.simulation.server import ModelServer
 

@@ -22,8 +22,7 @@ from storage.records import (
     VerdictStatus,
     Work,
 )
-from sync.errors import SyncError
-from sync.interface import (
+from sync.engine.interface import (
     AppendMessages,
     ApplyChanges,
     CancelTimer,
@@ -47,7 +46,8 @@ from sync.interface import (
     WorkCounted,
     WorkLoaded,
 )
-from sync.machine import Engine
+from sync.engine.machine import Engine
+from sync.errors import SyncError
 from sync.status import Phase, SyncStatus
 
 ACCOUNT = AccountId("account")

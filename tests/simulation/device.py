@@ -5,8 +5,7 @@ from random import Random
 
 from storage.errors import DiskFull, StorageError, UnknownOutcome
 from storage.records import AccountId, ChatId, MessageId, SyncState
-from sync.errors import Unreachable
-from sync.interface import (
+from sync.engine.interface import (
     AppendMessages,
     CancelTimer,
     CountWork,
@@ -31,7 +30,8 @@ from sync.interface import (
     Timer,
     TimerFired,
 )
-from sync.machine import Engine
+from sync.engine.machine import Engine
+from sync.errors import Unreachable
 from sync.status import Phase, SyncStatus
 from tests.simulation.clockwork import Clockwork
 from tests.simulation.network import Network

@@ -24,7 +24,7 @@ from storage.records import (
     VerdictStatus,
     Work,
 )
-from sync.interface import (
+from sync.engine.interface import (
     ApplyChanges,
     ChangesApplied,
     CountWork,

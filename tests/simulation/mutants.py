@@ -14,11 +14,11 @@ from storage.records import (
     VerdictStatus,
     Work,
 )
+from sync.engine.flights import Flight
+from sync.engine.interface import AppendMessages, Effect, Event, RequestFailed, StoreAnswer, StoreEffect
+from sync.engine.machine import Engine
+from sync.engine.pushing import Pushing
 from sync.errors import SyncError
-from sync.flights import Flight
-from sync.interface import AppendMessages, Effect, Event, RequestFailed, StoreAnswer, StoreEffect
-from sync.machine import Engine
-from sync.pushing import Pushing
 from tests.simulation.device import EngineMaker
 from tests.simulation.faults import Faults
 from tests.simulation.memory import MemoryStore

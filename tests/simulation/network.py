@@ -4,8 +4,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
-from sync.errors import RetryLater, SignInAgain, SyncError
-from sync.interface import (
+from sync.engine.interface import (
     AppendMessages,
     ChangesPulled,
     ChatsSaved,
@@ -18,6 +17,7 @@ from sync.interface import (
     SaveChats,
     TokenRefreshed,
 )
+from sync.errors import RetryLater, SignInAgain, SyncError
 from tests.simulation.clockwork import Clockwork
 from tests.simulation.faults import Faults
 from tests.simulation.server import ModelServer

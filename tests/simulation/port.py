@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from storage.records import ChatId, Cursor, MessageId, SyncState
-from sync.interface import StoreAnswer, StoreEffect
+from sync.engine.interface import StoreAnswer, StoreEffect
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from storage import accounts, chats, edits, inbox, messages
 from storage.records import Account, ChatId, Cursor, MessageId, SyncState
 from storage.store import Lane, Store, Transaction
-from sync.interface import StoreAnswer, StoreEffect
+from sync.engine.interface import StoreAnswer, StoreEffect
 from sync.performing import perform
 from tests.simulation.device import ACCOUNT
 from tests.simulation.port import Row

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from storage.records import Batch, ChatId, MessageId, VerdictStatus
-from sync.interface import LocalCommitted, MessagesAppended, NetworkChanged, Poked
-from sync.machine import Engine
-from sync.pulling import POLL_LINKED
+from sync.engine.interface import LocalCommitted, MessagesAppended, NetworkChanged, Poked
+from sync.engine.machine import Engine
+from sync.engine.pulling import POLL_LINKED
 from tests.simulation.checks import check_always, check_converged, check_quiescent, difference
 from tests.simulation.clockwork import Clockwork
 from tests.simulation.device import Device, EngineMaker

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import pytest
 
 from storage.records import Account, AccountId
-from sync import auth
-from sync.endpoint import endpoint
 from sync.errors import Refused, RetryLater, SessionOver, SignInAgain, SyncError, Unreachable, UpdateNeeded
-from sync.replies import DEFINITIVE
-from sync.session import Session
-from sync.session_file import Sessions
-from sync.vault import SessionStoreKind
+from sync.login.session import Session
+from sync.login.session_file import Sessions
+from sync.login.vault import SessionStoreKind
+from sync.wire import auth
+from sync.wire.endpoint import endpoint
+from sync.wire.replies import DEFINITIVE
 from tests.fakes.faults import HANG, RESET, Answer, FaultyServer, Raw, Reply, Request, faulty_server, page
 
 T = TypeVar("T")
@@ -245,7 +245,7 @@ def test_an_empty_field_is_told_without_asking_the_server(email: str, password: 
 
 
 def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.transport.IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("sync.wire.transport.IDLE_SECONDS", 0.1)
     for call in CALLS:
         with pytest.raises(Unreachable):
             call(HANG)

@@ -24,14 +24,14 @@ from storage.records import (
     SyncState,
     VerdictStatus,
 )
-from sync import auth
-from sync.endpoint import endpoint
 from sync.errors import Refused, SessionOver, SignInAgain
-from sync.realtime import Pokes
-from sync.remote import SupabaseRemote
-from sync.session import Session, SessionKeeper
-from sync.session_file import Sessions
-from sync.vault import SessionStoreKind
+from sync.login.session import Session, SessionKeeper
+from sync.login.session_file import Sessions
+from sync.login.vault import SessionStoreKind
+from sync.wire import auth
+from sync.wire.endpoint import endpoint
+from sync.wire.realtime import Pokes
+from sync.wire.remote import SupabaseRemote
 from tests.fakes.served import PASSWORD, Served
 from tests.fakes.tokens import ListedTokens
 

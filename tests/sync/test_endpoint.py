@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from sync.endpoint import clean_key, clean_url, endpoint
 from sync.errors import Refused
+from sync.wire.endpoint import clean_key, clean_url, endpoint
 
 
 def legacy_key(role: str) -> str:

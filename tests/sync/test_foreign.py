@@ -12,8 +12,8 @@ from postgrest.exceptions import APIError
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from sync.errors import Refused, RetryLater, SessionOver, SignInAgain, SyncError, Unreachable, UpdateNeeded
-from sync.foreign import TABLE, translate, translated
-from sync.replies import DEFINITIVE, answered
+from sync.wire.foreign import TABLE, translate, translated
+from sync.wire.replies import DEFINITIVE, answered
 
 SECRET = "my-secret-words"
 JSON = {"content-type": "application/json"}

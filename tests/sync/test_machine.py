@@ -5,8 +5,7 @@ from math import ceil, log2
 import pytest
 
 from storage.records import ChatId, Cursor, VerdictStatus
-from sync.errors import Refused, RetryLater, SignInAgain, SyncError, Unreachable, UpdateNeeded
-from sync.interface import (
+from sync.engine.interface import (
     AppendMessages,
     ApplyChanges,
     ChangesApplied,
@@ -35,6 +34,7 @@ from sync.interface import (
     TimerFired,
     TokenRefreshed,
 )
+from sync.errors import Refused, RetryLater, SignInAgain, SyncError, Unreachable, UpdateNeeded
 from sync.status import Phase
 from tests.fakes.bench import ACCOUNT, CHAT, Bench, batch, edits, page
 

@@ -10,8 +10,8 @@ from http import HTTPStatus
 import pytest
 
 from sync.errors import SignInAgain
-from sync.realtime import Pokes, pause_seconds
-from sync.transport import TALKATIVE
+from sync.wire.realtime import Pokes, pause_seconds
+from sync.wire.transport import TALKATIVE
 from tests.fakes.tokens import ListedTokens
 from tests.fakes.topics import Topics, topic_server
 
@@ -191,7 +191,7 @@ def test_a_refused_handshake_is_tried_again(status: HTTPStatus) -> None:
 
 
 def test_an_unanswered_join_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.poke_link.ANSWER_SECONDS", 1)
+    monkeypatch.setattr("sync.wire.poke_link.ANSWER_SECONDS", 1)
 
     async def act(topics: Topics) -> None:
         topics.joins = ""
@@ -203,7 +203,7 @@ def test_an_unanswered_join_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_server_that_stops_answering_heartbeats_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.poke_link.ANSWER_SECONDS", 1)
+    monkeypatch.setattr("sync.wire.poke_link.ANSWER_SECONDS", 1)
 
     async def act(topics: Topics) -> None:
         async with listening(topics.url, heartbeat=0.1) as (heard, _):

@@ -12,9 +12,9 @@ import pytest
 from storage import accounts, chats, messages
 from storage.records import Account, AccountId
 from storage.store import Store
+from sync.engine.interface import Event, LocalCommitted, SignedIn, SyncRequested
+from sync.engine.machine import Engine
 from sync.errors import RetryLater
-from sync.interface import Event, LocalCommitted, SignedIn, SyncRequested
-from sync.machine import Engine
 from sync.runner import Runner
 from sync.status import Phase, SyncStatus
 from tests.fakes.remote import FakeRemote, Fault, Hang

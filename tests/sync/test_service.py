@@ -13,8 +13,8 @@ import pytest
 from storage import accounts, chats, messages
 from storage.records import LOCAL_ACCOUNT, ChatId, SyncState
 from storage.store import Store
-from sync import signing
 from sync.errors import SignInAgain, Unreachable
+from sync.login import signing
 from sync.service import SessionStoreKind, SyncService
 from sync.status import Phase
 from tests.fakes.backend import KEY, PASSWORD, URL, FakeBackend

@@ -13,9 +13,9 @@ import pytest
 
 from storage.records import AccountId
 from sync.errors import Refused, RetryLater, SessionOver, SignInAgain, SyncError, Unreachable
-from sync.session import Session, SessionKeeper, SessionPlace
-from sync.session_file import SessionFile, SessionInMemory, Sessions
-from sync.vault import SessionStoreKind
+from sync.login.session import Session, SessionKeeper, SessionPlace
+from sync.login.session_file import SessionFile, SessionInMemory, Sessions
+from sync.login.vault import SessionStoreKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -134,7 +134,7 @@ def test_a_failed_write_leaves_the_old_session(
         raise OSError(28, "No space left on device")
 
     before = place.load()
-    monkeypatch.setattr("sync.durable.os.fsync", full)
+    monkeypatch.setattr("sync.login.durable.os.fsync", full)
     with pytest.raises(OSError, match="space"):
         place.save(dataclasses.replace(server.session(), access_token="other"))
     assert place.load() == before
@@ -155,7 +155,7 @@ def test_a_session_is_on_the_disk_before_it_has_its_name(
         steps.append("rename")
         return replace(self, target)
 
-    monkeypatch.setattr("sync.durable.os.fsync", noted_fsync)
+    monkeypatch.setattr("sync.login.durable.os.fsync", noted_fsync)
     monkeypatch.setattr(Path, "replace", noted_replace)
     place.save(server.session())
     assert steps == ["file", "rename", "folder"]
@@ -430,7 +430,7 @@ def test_a_session_that_finds_no_room_is_not_used_and_not_asked_for_twice(
         tokens = keeper(place, server)
         server.clock.pass_(4000)
         with monkeypatch.context() as patch:
-            patch.setattr("sync.session_file.write_private", no_room)
+            patch.setattr("sync.login.session_file.write_private", no_room)
             for _ in range(3):
                 with pytest.raises(RetryLater, match="disk"):
                     await tokens.access_token()
@@ -456,7 +456,7 @@ def test_a_session_that_found_no_room_does_not_overwrite_a_later_sign_in(
         tokens = keeper(place, server)
         server.clock.pass_(4000)
         with monkeypatch.context() as patch:
-            patch.setattr("sync.session_file.write_private", no_room)
+            patch.setattr("sync.login.session_file.write_private", no_room)
             with pytest.raises(RetryLater):
                 await tokens.access_token()
         server.generation = 9
@@ -541,7 +541,7 @@ def test_signing_in_without_room_is_told_and_keeps_what_was_there(
 
     before = place.load()
     server.generation = 7
-    monkeypatch.setattr("sync.session_file.write_private", no_room)
+    monkeypatch.setattr("sync.login.session_file.write_private", no_room)
     with pytest.raises(RetryLater, match="disk"):
         asyncio.run(keeper(place, server).keep(server.session()))
     assert place.load() == before

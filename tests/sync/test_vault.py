@@ -13,7 +13,7 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from sync.errors import NoKeyring, Refused
-from sync.vault import SERVICE, SessionStoreKind, chosen_kind, kind_in_force, wrapping_key
+from sync.login.vault import SERVICE, SessionStoreKind, chosen_kind, kind_in_force, wrapping_key
 
 
 class DictKeyring(KeyringBackend):

@@ -3,11 +3,11 @@
 from typing import Final
 
 from storage.records import AccountId, Counts
-from sync.desk import Desk
+from sync.engine.desk import Desk
+from sync.engine.interface import CountWork, PublishStatus, RecordError, WorkCounted
+from sync.engine.storing import StoreLine
 from sync.errors import RetryLater, SignInAgain, SyncError, Unreachable
-from sync.interface import CountWork, PublishStatus, RecordError, WorkCounted
 from sync.status import Phase, SyncStatus
-from sync.storing import StoreLine
 
 COUNT_INTERVAL: Final = 0.25
 """Seconds between two counts while work goes on: counting costs time in proportion to what is pending."""

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import assert_never
 
 from storage.records import AccountId, ChangePage
-from sync.desk import Desk
-from sync.errors import SyncError
-from sync.gate import Gate
-from sync.interface import (
+from sync.engine.desk import Desk
+from sync.engine.gate import Gate
+from sync.engine.interface import (
     ApplyChanges,
     ChangesApplied,
     ChangesPulled,
@@ -37,10 +36,11 @@ from sync.interface import (
     WorkCounted,
     WorkLoaded,
 )
-from sync.pulling import Pulling
-from sync.pushing import Pushing
-from sync.reporting import Reporting
-from sync.storing import StoreLine
+from sync.engine.pulling import Pulling
+from sync.engine.pushing import Pushing
+from sync.engine.reporting import Reporting
+from sync.engine.storing import StoreLine
+from sync.errors import SyncError
 
 
 class Engine:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from sync.endpoint import endpoint
 from sync.errors import RetryLater, Unreachable
-from sync.poke_link import PokeLink
-from sync.session import AccessTokens
-from sync.transport import hush_libraries
+from sync.login.session import AccessTokens
+from sync.wire.endpoint import endpoint
+from sync.wire.poke_link import PokeLink
+from sync.wire.transport import hush_libraries
 
 HEARTBEAT_SECONDS: Final = 25.0
 LONGEST_PAUSE_SECONDS: Final = 60.0

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from sync.backoff import Backoff
-from sync.desk import Desk
-from sync.interface import ApplyChanges, CountWork, LoadWork, StoreEffect, Timer
+from sync.engine.backoff import Backoff
+from sync.engine.desk import Desk
+from sync.engine.interface import ApplyChanges, CountWork, LoadWork, StoreEffect, Timer
 
 LONGEST_WAIT: Final = 30.0
 GIVE_UP_AFTER: Final = 5

@@ -4,9 +4,9 @@ import logging
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from sync.endpoint import Endpoint, is_loopback
 from sync.errors import Unreachable
-from sync.replies import answered
+from sync.wire.endpoint import Endpoint, is_loopback
+from sync.wire.replies import answered
 
 if TYPE_CHECKING:
     import httpx

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from storage.records import AccountId
-from sync.durable import erase, make_private_folder, write_private
 from sync.errors import SignInAgain
-from sync.session import Session, SessionPlace
-from sync.vault import SessionStoreKind, wrapping_key
+from sync.login.durable import erase, make_private_folder, write_private
+from sync.login.session import Session, SessionPlace
+from sync.login.vault import SessionStoreKind, wrapping_key
 
 _MAGIC: Final = b"HOMING-SESSION-1"
 _NONCE_BYTES: Final = 12

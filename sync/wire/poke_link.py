@@ -5,9 +5,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from sync.endpoint import Endpoint
 from sync.errors import Unreachable
 from sync.protocol import POKE_EVENT, poke_topic
+from sync.wire.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from realtime import (

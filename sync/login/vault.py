@@ -9,8 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from sync.durable import make_private_folder, write_private
 from sync.errors import NoKeyring, Refused
+from sync.login.durable import make_private_folder, write_private
 
 VARIABLE: Final = "HOMING_SESSION_STORE"
 SERVICE: Final = "homing"

@@ -22,7 +22,7 @@ from storage.records import (
     VerdictStatus,
 )
 from sync.errors import Unreachable
-from sync.replies import unreadable
+from sync.wire.replies import unreadable
 
 MAX_CHANGE = 2**63 - 1
 

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
 from storage.records import Account
-from sync.endpoint import BAD_KEY, BAD_URL, Endpoint, endpoint
 from sync.errors import Refused, RetryLater, SignInAgain
-from sync.replies import unreadable
-from sync.session import Session, SessionKeeper
-from sync.session_file import Sessions
-from sync.transport import CALL_SECONDS, http_client
+from sync.login.session import Session, SessionKeeper
+from sync.login.session_file import Sessions
+from sync.wire.endpoint import BAD_KEY, BAD_URL, Endpoint, endpoint
+from sync.wire.replies import unreadable
+from sync.wire.transport import CALL_SECONDS, http_client
 
 if TYPE_CHECKING:
     from supabase_auth import AsyncGoTrueClient
@@ -70,7 +70,7 @@ def keeper_of(account: Account, sessions: Sessions) -> SessionKeeper:
 async def _client(server: Endpoint) -> AsyncIterator["AsyncGoTrueClient"]:
     from supabase_auth import AsyncGoTrueClient
 
-    from sync.foreign import translated
+    from sync.wire.foreign import translated
 
     with translated():
         async with http_client(server) as http, asyncio.timeout(CALL_SECONDS):

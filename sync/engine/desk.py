@@ -1,6 +1,6 @@
 """What the parts of the engine share: request numbers, the effects of the event at hand, and named timers."""
 
-from sync.interface import CancelTimer, Effect, SetTimer, Timer
+from sync.engine.interface import CancelTimer, Effect, SetTimer, Timer
 
 
 class Desk:

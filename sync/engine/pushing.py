@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from storage.records import AccountId, Batch, ChatEdit, ChatId, ChatVerdict, Message, Verdict, Work
-from sync.backoff import jittered
-from sync.desk import Desk
-from sync.errors import Refused, RetryLater, SyncError, UpdateNeeded
-from sync.flights import Flight, Saving
-from sync.gate import Gate
-from sync.interface import (
+from sync.engine.backoff import jittered
+from sync.engine.desk import Desk
+from sync.engine.flights import Flight, Saving
+from sync.engine.gate import Gate
+from sync.engine.interface import (
     AppendMessages,
     LoadWork,
     RecordChatVerdicts,
@@ -19,9 +18,10 @@ from sync.interface import (
     SetAside,
     Timer,
 )
-from sync.narrowing import Narrowing
-from sync.refusals import Fault, fault
-from sync.storing import StoreLine
+from sync.engine.narrowing import Narrowing
+from sync.engine.refusals import Fault, fault
+from sync.engine.storing import StoreLine
+from sync.errors import Refused, RetryLater, SyncError, UpdateNeeded
 
 MOST_FLIGHTS: Final = 4
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from storage.records import Batch, ChatEdit, ChatId, Message, MessageId
-from sync.narrowing import Narrowing
+from sync.engine.narrowing import Narrowing
 
 
 @dataclass(slots=True)

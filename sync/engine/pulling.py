@@ -3,11 +3,11 @@
 from typing import Final
 
 from storage.records import AccountId, ChangePage, Cursor
-from sync.desk import Desk
+from sync.engine.desk import Desk
+from sync.engine.gate import Gate
+from sync.engine.interface import ApplyChanges, PullChanges, RecordSuccess, Timer
+from sync.engine.storing import StoreLine
 from sync.errors import SyncError, UpdateNeeded
-from sync.gate import Gate
-from sync.interface import ApplyChanges, PullChanges, RecordSuccess, Timer
-from sync.storing import StoreLine
 
 POLL_LINKED: Final = 60.0
 POLL_ALONE: Final = 15.0

@@ -5,10 +5,10 @@ from enum import Enum
 from typing import Final
 
 from storage.records import AccountId
-from sync.backoff import LONGEST, LONGEST_UNREACHABLE, Backoff
-from sync.desk import Desk
+from sync.engine.backoff import LONGEST, LONGEST_UNREACHABLE, Backoff
+from sync.engine.desk import Desk
+from sync.engine.interface import RefreshToken, Timer
 from sync.errors import RetryLater, SignInAgain, SyncError, Unreachable
-from sync.interface import RefreshToken, Timer
 
 NEVER: Final = float("-inf")
 SHORT: Final = 1.0

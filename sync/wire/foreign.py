@@ -12,9 +12,9 @@ from postgrest.exceptions import APIError
 from pydantic import ValidationError
 from supabase_auth import errors as gotrue
 
-from sync.endpoint import BAD_URL
 from sync.errors import Refused, RetryLater, SyncError, Unreachable
-from sync.replies import CODE, answered, not_the_server, refusal, unreadable
+from sync.wire.endpoint import BAD_URL
+from sync.wire.replies import CODE, answered, not_the_server, refusal, unreadable
 
 UNENCODABLE: Final = "22P05"
 """What a request holds that JSON cannot carry goes by PostgreSQL's code for a character it cannot translate."""

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sync.endpoint import BAD_KEY
 from sync.errors import Refused, RetryLater, SessionOver, SignInAgain, SyncError, Unreachable, UpdateNeeded
+from sync.wire.endpoint import BAD_KEY
 
 DEFINITIVE: Final = frozenset(
     {

@@ -1,0 +1,1 @@
+"""The login on this computer: its tokens, where they are kept, and how an account becomes active."""
