@@ -23,6 +23,7 @@ class SupabaseRemote:
         self._endpoint = endpoint(url, key)
         self._tokens = tokens
         self._closed = False
+        self._calls = 0
         self._http: httpx.AsyncClient | None = None
         self._client: AsyncClient | None = None
 
@@ -57,13 +58,26 @@ class SupabaseRemote:
             return answers.change_page(answer)
 
     async def aclose(self) -> None:
-        """Close the connections for good: a call that still waits for its token must not open new ones."""
+        """Close for good. A call under way ends by itself first, one that waits for its token fails."""
         self._closed = True
-        http, self._http, self._client = self._http, None, None
-        if http is not None:
-            await http.aclose()
+        await self._close_when_idle()
+
+    async def _close_when_idle(self) -> None:
+        # httpx would not close a connection that is only being made while its client closes.
+        if self._closed and not self._calls:
+            http, self._http, self._client = self._http, None, None
+            if http is not None:
+                await http.aclose()
 
     async def _call(self, function: Rpc, arguments: Mapping[str, Any]) -> object:
+        self._calls += 1
+        try:
+            return await self._ask(function, arguments)
+        finally:
+            self._calls -= 1
+            await self._close_when_idle()
+
+    async def _ask(self, function: Rpc, arguments: Mapping[str, Any]) -> object:
         token = await self._tokens.access_token()
         try:
             return await self._send(function, arguments, token)
