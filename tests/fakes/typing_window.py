@@ -1,0 +1,56 @@
+"""A real window that types by itself and prints what it shows as saved, until somebody kills it."""
+
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QKeyEvent
+from PySide6.QtTest import QTest
+
+from desktop.app import Desktop, application
+from desktop.engine import Loaded
+from storage.paths import store_path
+from storage.store import Store
+from tests.fakes.service import FakeService
+
+
+class Typist:
+    """Types a numbered message whenever the last one is in the timeline."""
+
+    def __init__(self, desktop: Desktop, start: int) -> None:
+        self._desktop = desktop
+        self._number = start
+        self._typed = ""
+        self._told = {row.plain for row in desktop.parts.timeline.rows}
+
+    def step(self) -> None:
+        """Tell what is newly shown as saved, and type on."""
+        for row in self._desktop.parts.timeline.rows:
+            if row.badge == "pending" and row.plain not in self._told:
+                self._told.add(row.plain)
+                print(row.plain, flush=True)  # noqa: T201 the parent reads it
+        if self._typed and self._typed not in self._told:
+            return
+        self._number += 1
+        self._typed = f"typed {self._number}"
+        for character in self._typed:
+            for kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+                event = QKeyEvent(kind, Qt.Key.Key_unknown, Qt.KeyboardModifier.NoModifier, character)
+                QGuiApplication.sendEvent(self._desktop.window, event)
+        QTest.keyClick(self._desktop.window, Qt.Key.Key_Return)
+
+
+def main(data_dir: Path, start: int) -> None:
+    """Open the window of a data directory and let the typist work."""
+    app = application([])
+    store = Store.open(store_path(data_dir, "default"))
+    desktop = Desktop(store, lambda: Loaded(FakeService(store)))
+    typist = Typist(desktop, start)
+    timer = QTimer()
+    timer.timeout.connect(typist.step)
+    QTimer.singleShot(0, lambda: timer.start(1))
+    app.exec()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
