@@ -142,7 +142,7 @@ def test_the_folder_is_the_users_alone(path: Path) -> None:
 
 
 AS_SOMEBODY_ELSE = """
-import os, sys
+import os, sys, urllib.parse  # what is imported later may lie where somebody else cannot read
 from pathlib import Path
 import storage.migrations
 from storage.errors import StoreReadOnly
