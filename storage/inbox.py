@@ -15,16 +15,15 @@ def apply(tx: Transaction, account_id: AccountId, page: ChangePage) -> bool:
     """Applies one answer of a pull. Twice is as good as once.
 
     A pending message is left alone, unless the page holds the same id and body: then it is confirmed (I17). Of its
-    tombstone a note is kept until the verdict. Fields of a chat that were edited here and not confirmed stay. At the head of a reset pull, what the server lost is queued
-    again (I12). False, and nothing is changed, when the page shows that the server was wound back in this epoch:
-    pull again from nothing.
+    tombstone a note is kept until the verdict. Fields of a chat that were edited here and not confirmed stay. At the
+    head of a reset pull, what the server lost is queued again (I12). False, and nothing is changed, when the page does
+    not follow on what is held here, because the server or another process wound back: pull again from nothing.
     """
     held = cursor(tx.db, account_id)
-    reset = page.reset or held.epoch is None
-    if not reset and (page.epoch != held.epoch or page.cursor < held.change):
+    if not page.reset and (page.epoch != held.epoch or page.cursor < held.change):
         return False
     generation = epochs.generation(tx, account_id)
-    if reset:
+    if page.reset:
         generation = epochs.begin(tx, account_id)
     elif incoming.shows_rewind(tx.db, account_id, generation, page.changes):
         return False

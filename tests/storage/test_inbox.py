@@ -42,7 +42,7 @@ def shown(store: Store, chat: str = CHAT) -> list[tuple[str, int | None, str]]:
 
 def test_a_page_brings_chats_messages_and_the_cursor(store: Store, account: AccountId) -> None:
     page = change_page(
-        [message_change(1, "a", "m1", 1), message_change(2, "a", "m2", 2), chat_change(3, "a")]
+        [message_change(1, "a", "m1", 1), message_change(2, "a", "m2", 2), chat_change(3, "a")], reset=True
     )
     assert apply(store, account, page)
     assert store.read(lambda db: inbox.cursor(db, account)) == Cursor("epoch-1", 3)
@@ -123,6 +123,17 @@ def test_adopting_a_chat_that_a_pull_passed_over_pulls_it_again(store: Store, ac
     assert store.read(lambda db: inbox.cursor(db, account)) == Cursor()
     apply(store, account, page)
     assert shown(store) == [("m1", 1, "hi")]
+
+
+def test_a_page_under_way_while_another_process_adopts_does_not_pass_for_the_whole_history(
+    store: Store, account: AccountId
+) -> None:
+    store.write(lambda tx: chats.create(tx, "Mine", chat_id=CHAT)).result()
+    apply(store, account, change_page([chat_change(1, CHAT), message_change(2, CHAT, "m1", 1)], reset=True))
+    store.write(lambda tx: chats.adopt(tx, account)).result()
+    assert not apply(store, account, change_page([message_change(3, CHAT, "m2", 2)]))
+    assert store.read(lambda db: inbox.cursor(db, account)) == Cursor()
+    assert shown(store) == []
 
 
 def test_a_pending_message_is_confirmed_by_its_own_copy_only(store: Store, account: AccountId) -> None:
