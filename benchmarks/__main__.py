@@ -6,7 +6,8 @@ from pathlib import Path
 
 from benchmarks import appending, store, syncing, window
 from benchmarks.report import Report, machine, resident_mb
-from tests.flows.homing_process import open_folder, serving
+from tests.fakes.folders import open_folder
+from tests.flows.homing_process import serving
 
 GROUPS = ("store", "append", "sync", "window")
 

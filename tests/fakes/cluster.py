@@ -1,13 +1,10 @@
 """Real PostgreSQL for tests: one cluster per version and worker, one template, and a database per test module."""
 
 import json
-import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from server import schema
 from server.binaries import Binaries, candidates
 from server.postgres import Postgres
+from tests.fakes.folders import open_folder
 
 _TEMPLATE = "homing_template"
 
@@ -161,19 +159,8 @@ def text(message_id: str | None = None, words: str = "hello", **fields: object) 
 @contextmanager
 def running_cluster(binaries: Binaries) -> Iterator[Cluster]:
     """A new cluster, gone at the end with all of its files."""
-    with data_directory() as root, Postgres(root, binaries=binaries) as postgres:
+    with open_folder() as root, Postgres(root, binaries=binaries) as postgres:
         yield Cluster(postgres.start())
-
-
-@contextmanager
-def data_directory() -> Iterator[Path]:
-    """A data directory that PostgreSQL's user can enter even when the tests run as root."""
-    root = Path(tempfile.mkdtemp(prefix="homing-"))
-    root.chmod(0o755)
-    try:
-        yield root
-    finally:
-        shutil.rmtree(root)
 
 
 def _version(binaries: Binaries) -> Any:

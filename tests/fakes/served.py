@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,6 +15,8 @@ import httpx
 import psycopg
 import pytest
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
+
+from tests.fakes.folders import open_folder
 
 PASSWORD = "correct horse battery"
 
@@ -138,17 +139,9 @@ def serving(
 
 
 @contextmanager
-def server_folder() -> Iterator[Path]:
-    """A data directory for servers, gone afterwards; PostgreSQL's unprivileged user can get there."""
-    with tempfile.TemporaryDirectory(prefix="homing-served-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
-@contextmanager
 def fresh_server() -> Iterator[Served]:
     """A server with nobody in it, gone afterwards."""
-    with server_folder() as folder, serving(folder) as running:
+    with open_folder() as folder, serving(folder) as running:
         yield running
 
 

@@ -2,10 +2,8 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,17 +75,6 @@ class Server:
 def environment() -> dict[str, str]:
     """Return the environment of a user who keeps sessions in a file and types no password."""
     return {**os.environ, "HOMING_SESSION_STORE": "file", "HOMING_PASSWORD": PASSWORD}
-
-
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """Give a new folder that an unprivileged PostgreSQL may enter, which a test's own folder is not, under root."""
-    folder = Path(tempfile.mkdtemp(prefix="homing-serve-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 @contextmanager

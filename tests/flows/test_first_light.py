@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.flows.homing_process import Device, Server, open_folder, serving
+from tests.fakes.folders import open_folder
+from tests.flows.homing_process import Device, Server, serving
 
 
 def _email() -> str:

@@ -13,8 +13,9 @@ from desktop.engine import Loaded
 from storage.store import Store
 from sync.login.vault import SessionStoreKind
 from sync.service import SyncService
+from tests.fakes.folders import open_folder
 from tests.fakes.window_driver import Driver
-from tests.flows.homing_process import PASSWORD, Server, open_folder, serving
+from tests.flows.homing_process import PASSWORD, Server, serving
 
 OpenDevice = Callable[[str], Driver]
 
@@ -97,13 +98,15 @@ def test_twenty_messages_typed_offline_into_two_windows_become_one_history(open_
         with serving(folder, port=port):
             for window in (laptop, desktop):
                 window.desktop.engine.sync_now()
-            for window in (laptop, desktop):
-                window.until(lambda window=window: _all_synced(window, 21))
+            laptop.until(lambda: _all_synced(laptop, 21))
+            desktop.until(lambda: _all_synced(desktop, 21))
 
     assert _said(laptop) == _said(desktop)
     assert len(set(_said(laptop))) == 21
     for author in ("laptop", "desktop"):
-        assert [text for text in _said(laptop) if text.startswith(author)] == [f"{author} {n}" for n in range(10)]
+        assert [text for text in _said(laptop) if text.startswith(author)] == [
+            f"{author} {n}" for n in range(10)
+        ]
 
 
 def test_a_message_appears_in_the_other_window_by_itself(open_device: OpenDevice, server: Server) -> None:

@@ -19,7 +19,8 @@ from server import binaries, cluster, orphans, schema, unprivileged
 from server.binaries import Binaries
 from server.errors import AlreadyServing, DatabaseUnavailable, NoPostgres, ServerError
 from server.postgres import Postgres
-from tests.fakes.cluster import Caller, Database, data_directory, text, versions
+from tests.fakes.cluster import Caller, Database, text, versions
+from tests.fakes.folders import open_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills, sockets and users as POSIX has them")
 
@@ -33,7 +34,7 @@ AS_ROOT = pytest.mark.skipif(
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    with data_directory() as folder:
+    with open_folder() as folder:
         yield folder
 
 
@@ -294,8 +295,23 @@ def test_a_computer_without_postgresql_is_told_what_to_install(
     _one_line(refused.value)
 
 
+def test_a_folder_named_relative_to_the_present_one_serves(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root.parent)
+    with Postgres(Path(root.name)) as postgres:
+        assert _answers(postgres.start())
+
+
+def test_a_given_database_that_does_not_answer_says_why(root: Path) -> None:
+    with pytest.raises(DatabaseUnavailable) as refused:
+        Postgres(root, "postgresql://somebody:secret@127.0.0.1:9/x").start()
+    assert "refused" in _one_line(refused.value)
+    assert "secret" not in str(refused.value)
+
+
 def test_a_given_database_is_used_as_it_is(root: Path) -> None:
-    with data_directory() as elsewhere, Postgres(elsewhere) as own:
+    with open_folder() as elsewhere, Postgres(elsewhere) as own:
         url = own.start()
         with Postgres(root, url) as given:
             assert given.start() == url

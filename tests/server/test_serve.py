@@ -16,7 +16,8 @@ import pytest
 
 from server.errors import CannotListen
 from server.serve import serve
-from tests.fakes.served import PASSWORD, Person, Served, fresh_server, server_folder, serving, starting
+from tests.fakes.folders import open_folder
+from tests.fakes.served import PASSWORD, Person, Served, fresh_server, serving, starting
 
 LOOPBACK = "127.0.0.1"
 
@@ -51,7 +52,7 @@ def refreshed(served: Served, person: Person) -> httpx.Response:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_cleanly_and_the_data_is_there_again(number: signal.Signals) -> None:
-    with server_folder() as folder:
+    with open_folder() as folder:
         with serving(folder) as first:
             anna, database = first.sign_up(), postmaster(first)
             assert first.stop(number) == 0
@@ -87,7 +88,7 @@ def test_more_signals_while_it_stops_change_nothing() -> None:
     ],
 )
 def test_a_signal_during_the_start_leaves_nothing_running(number: signal.Signals, reached: str) -> None:
-    with server_folder() as folder:
+    with open_folder() as folder:
         process, log = starting(folder)
         assert process.stdout is not None
         with process.stdout:
@@ -112,7 +113,7 @@ def test_open_connections_do_not_hold_up_the_end() -> None:
 
 
 def test_a_kill_leaves_nothing_that_stops_the_next_start() -> None:
-    with server_folder() as folder:
+    with open_folder() as folder:
         with serving(folder) as first:
             anna = first.sign_up()
             first.stop(signal.SIGKILL)
@@ -131,7 +132,7 @@ def test_a_database_that_crashes_is_back_by_itself() -> None:
 
 
 def test_health_says_when_the_database_is_gone_and_when_it_is_back() -> None:
-    with server_folder() as folder, server_folder() as guest_folder, ExitStack() as stack:
+    with open_folder() as folder, open_folder() as guest_folder, ExitStack() as stack:
         with serving(folder) as owner:
             with owner.database() as db:
                 url = f"{db.info.dsn} password={db.info.password}"
@@ -179,7 +180,7 @@ def test_an_address_of_another_machine_is_told_in_one_line(tmp_path: Path, host:
 
 
 def test_it_serves_over_a_given_database() -> None:
-    with fresh_server() as owner, server_folder() as folder:
+    with fresh_server() as owner, open_folder() as folder:
         with owner.database() as db:
             url = f"{db.info.dsn} password={db.info.password}"
         with serving(folder, database_url=url) as guest:
@@ -194,7 +195,7 @@ def test_it_serves_over_a_given_database() -> None:
 
 
 def test_beyond_loopback_it_warns_and_takes_addresses_but_no_strange_names() -> None:
-    with server_folder() as folder, serving(folder, host="0.0.0.0") as served:
+    with open_folder() as folder, serving(folder, host="0.0.0.0") as served:
         url = served.url.replace("0.0.0.0", LOOPBACK)
         assert "TLS" in served.stderr
         assert httpx.get(f"{url}/health", headers={"Host": "192.0.2.7:8787"}).status_code == 200
