@@ -73,6 +73,12 @@ def active(db: Reader) -> Account | None:
     return _account(row) if row else None
 
 
+def shown(db: Reader) -> tuple[AccountId, ...]:
+    """Whose chats are shown: the active account's, then the signed-out ones."""
+    account = active(db)
+    return (account.account_id, LOCAL_ACCOUNT) if account else (LOCAL_ACCOUNT,)
+
+
 def activate(tx: Transaction, account_id: AccountId | None) -> None:
     """Makes this account the active one, or none."""
     tx.db.execute("update accounts set active = 0 where active = 1")

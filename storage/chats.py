@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final
 from uuid import uuid4
 
-from storage import edits, rows
+from storage import accounts, edits, rows
 from storage.content import clean
 from storage.errors import UnknownChat
 from storage.records import LOCAL_ACCOUNT, AccountId, Chat, ChatId
@@ -61,12 +61,20 @@ def get(db: Reader, chat_id: ChatId) -> Chat:
     """The chat, deleted ones too. Raises UnknownChat."""
     row = db.execute(f"{_FROM} where c.chat_id = ?", (chat_id,)).fetchone()
     if row is None:
-        raise UnknownChat(f"There is no chat {chat_id} here: choose one from the list, or sync first")
+        raise _unknown(chat_id)
     return rows.chat(row[:-1])
 
 
+def get_shown(db: Reader, chat_id: ChatId) -> Chat:
+    """The chat, deleted ones too, unless it belongs to an account that is not the active one. Raises UnknownChat."""
+    chat = get(db, chat_id)
+    if chat.account_id not in accounts.shown(db):
+        raise _unknown(chat_id)
+    return chat
+
+
 def list_chats(
-    db: Reader, accounts: Sequence[AccountId], limit: int = 1000, archived: bool = False
+    db: Reader, owners: Sequence[AccountId], limit: int = 1000, archived: bool = False
 ) -> list[Chat]:
     """The accounts' chats, newest activity first; deleted ones are left out."""
     found = [
@@ -75,7 +83,7 @@ def list_chats(
             "order by c.activity desc limit ?",
             (account_id, int(archived), limit),
         ).fetchall()
-        for account_id in dict.fromkeys(accounts)
+        for account_id in dict.fromkeys(owners)
     ]
     newest_first = merge(*found, key=lambda row: -row[-1])
     return [rows.chat(row[:-1]) for row in islice(newest_first, limit)]
@@ -107,6 +115,10 @@ def unadopted(db: Reader) -> int:
         (LOCAL_ACCOUNT,),
     ).fetchone()
     return int(count)
+
+
+def _unknown(chat_id: ChatId) -> UnknownChat:
+    return UnknownChat(f"There is no chat {chat_id} here: choose one from the list, or sync first")
 
 
 def _title(text: str) -> str:

@@ -1,6 +1,7 @@
 """`homing account`: sign up, sign in, sign out, and say who is signed in."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ def _password(*, confirm: bool) -> str:
     given = os.environ.get("HOMING_PASSWORD")
     if given is not None:
         return given
+    if not sys.stdin.isatty():
+        raise click.ClickException("There is no terminal to ask for the password: set HOMING_PASSWORD.")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
 
 

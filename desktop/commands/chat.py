@@ -1,12 +1,14 @@
 """`homing chat`: create, list and rename chats in the local store."""
 
 from dataclasses import asdict
+from functools import partial
 
 import click
 
 from desktop.commands.options import GlobalOptions, HomingGroup, pass_options
 from storage import accounts, chats
-from storage.records import LOCAL_ACCOUNT, Chat, ChatId
+from storage.records import Chat, ChatId
+from storage.transaction import Transaction
 
 
 @click.group(cls=HomingGroup)
@@ -20,8 +22,7 @@ def chat() -> None:
 def new(options: GlobalOptions, title: str) -> None:
     """Create a chat and print its id."""
     with options.store() as store:
-        active = store.read(accounts.active)
-        owner = active.account_id if active else LOCAL_ACCOUNT
+        owner = store.read(accounts.shown)[0]
         made = store.write(lambda tx: chats.create(tx, title, account_id=owner)).result()
     options.say({"chat_id": made.chat_id}, made.chat_id)
 
@@ -32,9 +33,7 @@ def new(options: GlobalOptions, title: str) -> None:
 def list_(options: GlobalOptions, limit: int) -> None:
     """List chats, the one written in last first."""
     with options.store() as store:
-        active = store.read(accounts.active)
-        owners = [active.account_id, LOCAL_ACCOUNT] if active else [LOCAL_ACCOUNT]
-        listed = store.read(lambda db: chats.list_chats(db, owners, limit=limit))
+        listed = store.read(lambda db: chats.list_chats(db, accounts.shown(db), limit=limit))
     for one in listed:
         options.say(asdict(one), _line(one))
 
@@ -52,5 +51,10 @@ def _line(one: Chat) -> str:
 def rename(options: GlobalOptions, chat_id: str, title: str) -> None:
     """Give a chat another title."""
     with options.store() as store:
-        renamed = store.write(lambda tx: chats.rename(tx, ChatId(chat_id), title)).result()
+        renamed = store.write(partial(_rename, chat_id=ChatId(chat_id), title=title)).result()
     options.say({"chat_id": renamed.chat_id, "title": renamed.title}, f"Renamed to {renamed.title}")
+
+
+def _rename(tx: Transaction, chat_id: ChatId, title: str) -> Chat:
+    chats.get_shown(tx.db, chat_id)
+    return chats.rename(tx, chat_id, title)

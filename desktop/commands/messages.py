@@ -11,6 +11,7 @@ from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
 from storage import chats, messages
 from storage.content import plain_text
 from storage.records import ChatId, Message, Position, SyncState
+from storage.transaction import Transaction
 
 if TYPE_CHECKING:
     from storage.store import Store
@@ -27,16 +28,21 @@ def send(options: GlobalOptions, chat_id: str, text: str) -> None:
     if text == "-":
         text = _standard_input()
     with options.store() as store:
-        saved = store.write(lambda tx: messages.commit(tx, ChatId(chat_id), text, clear_draft=False)).result()
+        saved = store.write(partial(_commit, chat_id=ChatId(chat_id), text=text)).result()
     options.say(
         {"chat_id": saved.chat_id, "message_id": saved.message_id, "sync_state": saved.sync_state},
         f"Saved here, not yet synced: {saved.message_id}",
     )
 
 
+def _commit(tx: Transaction, chat_id: ChatId, text: str) -> Message:
+    chats.get_shown(tx.db, chat_id)
+    return messages.commit(tx, chat_id, text, clear_draft=False)
+
+
 def _standard_input() -> str:
     try:
-        return sys.stdin.buffer.read().decode().removesuffix("\n")
+        return sys.stdin.buffer.read().decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
         raise click.ClickException(
             "The text is not UTF-8: convert it first, for example with iconv."
@@ -52,7 +58,7 @@ def history(options: GlobalOptions, chat_id: str, limit: int, before: int | None
     """Print a chat's messages, newest first."""
     chat = ChatId(chat_id)
     with options.store() as store:
-        store.read(lambda db: chats.get(db, chat))
+        store.read(lambda db: chats.get_shown(db, chat))
         for message in _newest_first(store, chat, before, limit):
             options.say(_document(message), _line(message))
 

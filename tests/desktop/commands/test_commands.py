@@ -5,11 +5,17 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner, Result
 
 from desktop.cli import main
+from storage import accounts, chats, messages
+from storage.paths import STORE_NAME
+from storage.records import Account, AccountId, ChatId
+from storage.store import Store
+from storage.transaction import Transaction
 
 Run = Callable[..., Result]
 
@@ -55,6 +61,13 @@ def test_a_dash_reads_the_text_from_standard_input(run: Run) -> None:
     run("send", chat, "-", stdin="several\nlines")
     (row,) = _rows(run("history", chat, "--json"))
     assert row["content"][0]["text"] == "several\nlines"
+
+
+def test_a_line_break_of_windows_at_the_end_is_left_out_too(run: Run) -> None:
+    chat = _chat(run)
+    run("send", chat, "-", stdin="one\r\ntwo\r\n")
+    (row,) = _rows(run("history", chat, "--json"))
+    assert row["content"][0]["text"] == "one\r\ntwo"
 
 
 def test_history_is_newest_first_and_limited(run: Run) -> None:
@@ -159,6 +172,48 @@ def test_a_file_that_is_no_database_is_told_and_kept(run: Run, tmp_path: Path) -
     before = path.read_bytes()
     _one_line(run("chat", "list"))
     assert path.read_bytes() == before
+
+
+@pytest.fixture
+def foreign_chat(tmp_path: Path) -> ChatId:
+    """A chat of an account that signed out of this computer."""
+    anna = Account(AccountId("anna"), "http://127.0.0.1", "key", "anna@example.org", "uid", signed_in=False)
+    store = Store.open(tmp_path / "profiles" / "default" / STORE_NAME)
+
+    def job(tx: Transaction) -> ChatId:
+        accounts.remember(tx, anna)
+        chat = chats.create(tx, "Anna's own", account_id=anna.account_id)
+        messages.commit(tx, chat.chat_id, "Nobody else's business")
+        return chat.chat_id
+
+    try:
+        return store.write(job).result()
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("history",), ("send", "Slipped in"), ("chat", "rename", "Seized")],
+    ids=["history", "send", "rename"],
+)
+def test_the_chats_of_an_account_that_is_not_active_are_out_of_reach(
+    run: Run, foreign_chat: ChatId, words: tuple[str, ...]
+) -> None:
+    verb, rest = (words[:2], words[2:]) if words[0] == "chat" else (words[:1], words[1:])
+    no_chat = _one_line(run(*verb, str(uuid4()), *rest))
+
+    assert _one_line(run(*verb, foreign_chat, *rest)).split(" here:")[1] == no_chat.split(" here:")[1]
+    assert _rows(run("--json", "status"))[0]["pending"] == 1
+
+
+def test_without_a_terminal_the_password_is_asked_for_by_naming_the_variable(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOMING_PASSWORD", raising=False)
+    monkeypatch.setenv("HOMING_SESSION_STORE", "memory")
+    said = run("account", "sign-in", "--url", "http://127.0.0.1:9", "--key", "k", "--email", "a@example.org")
+    assert "HOMING_PASSWORD" in _one_line(said)
 
 
 def test_the_bad_session_store_choice_is_told_with_the_good_ones(
