@@ -56,7 +56,8 @@ class Postgres:
     def __init__(
         self, root: Path, database_url: str | None = None, *, binaries: Binaries | None = None
     ) -> None:
-        self._root = root
+        # A relative folder is no address of a socket, and root's programs run elsewhere.
+        self._root = root.absolute()
         self._url = database_url
         self._binaries = binaries
         self._lock: FileLock | None = None
@@ -274,7 +275,8 @@ def _checked(url: str) -> str:
         with psycopg.connect(url, connect_timeout=10) as connection:
             version = connection.info.server_version // 10_000
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1]
+        # The lines that begin with a tab are advice to whoever runs that database.
+        reason = [line for line in str(error).strip().splitlines() if not line.startswith("\t")][-1]
         raise DatabaseUnavailable(
             f"The given database does not answer ({reason}): check --database-url."
         ) from error
