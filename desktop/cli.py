@@ -1,5 +1,6 @@
 """The console script `homing`: global options, the list of commands, and how a failure is told."""
 
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +22,20 @@ def main(context: click.Context) -> None:
     Without a command it opens the window.
     """
     if context.invoked_subcommand is None:
+        _need_display()
         from desktop.app import run_window
 
         options = context.ensure_object(GlobalOptions)
         sys.exit(run_window(Path(options.data_dir), options.profile, sys.argv))
+
+
+def _need_display() -> None:
+    # Without one Qt aborts, and leaves a core dump.
+    choices = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in choices):
+        raise click.ClickException(
+            "There is no display for the window: see `homing --help` for the commands."
+        )
 
 
 for command in (

@@ -56,7 +56,8 @@ def _stay(options: GlobalOptions, service: "SyncService") -> None:
         signal.signal(name, lambda *_: stopped.set())
 
     def tell(status: SyncStatus) -> None:
-        options.say(asdict(status), f"{status.phase}: {status.pending} not yet synced")
+        reason = f" ({status.last_error})" if status.last_error else ""
+        options.say(asdict(status), f"{status.phase}: {status.pending} not yet synced{reason}")
 
     unsubscribe = service.subscribe(tell)
     stopped.wait()

@@ -1,12 +1,14 @@
 """Written offline on one device, read on the other: the promise of the first release, through the command line."""
 
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 
 import pytest
 
 from tests.fakes.folders import open_folder
-from tests.flows.homing_process import Device, Server, serving
+from tests.flows.homing_process import Device, Server, environment, serving
 
 
 def _email() -> str:
@@ -156,3 +158,18 @@ def test_sync_without_a_server_fails_in_one_line_and_goes_on_when_it_is_back(
             report = laptop.ok("sync").document
     assert (report["pushed"], report["pending"], report["rejected"]) == (1, 0, 0)
     assert laptop.ok("history", chat).document["sequence_num"] == 1
+
+
+def test_a_watch_that_cannot_sync_says_why(device: Callable[[str], Device]) -> None:
+    laptop = device("laptop")
+    with open_folder() as folder, serving(folder) as server:
+        laptop.ok("account", "sign-up", *server.credentials(_email()))
+
+    command = [sys.executable, "-m", "desktop", "--data-dir", str(laptop.data_dir), "sync", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as watch:
+        try:
+            assert watch.stdout is not None
+            said = next(line for line in watch.stdout if not line.startswith("syncing"))
+        finally:
+            watch.terminate()
+    assert "not reachable" in said

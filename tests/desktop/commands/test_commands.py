@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,15 @@ def test_without_a_terminal_the_password_is_asked_for_by_naming_the_variable(
     monkeypatch.setenv("HOMING_SESSION_STORE", "memory")
     said = run("account", "sign-in", "--url", "http://127.0.0.1:9", "--key", "k", "--email", "a@example.org")
     assert "HOMING_PASSWORD" in _one_line(said)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+def test_without_a_display_the_window_is_refused_in_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    assert "display" in _one_line(run())
 
 
 def test_the_bad_session_store_choice_is_told_with_the_good_ones(
