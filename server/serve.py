@@ -55,13 +55,13 @@ def serve(
 
     Raises ServerError when it cannot start; the message is one line for people.
     """
-    if not is_loopback(host):
-        print(  # noqa: T201  # a warning for whoever typed the command
-            f"homing: {host} can be reached by others, and nothing is encrypted: put a TLS proxy in front.",
-            file=sys.stderr,
-        )
     stop = Stop()
     with _signals(stop), _listening(host, port) as listener:
+        if not is_loopback(host):
+            print(  # noqa: T201  # a warning for whoever typed the command
+                f"homing: {host} can be reached by others, and nothing is encrypted: put a TLS proxy in front.",
+                file=sys.stderr,
+            )
         root = data_dir / "server"
         postgres = Postgres(root, database_url)
         try:

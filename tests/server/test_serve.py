@@ -173,10 +173,13 @@ def test_a_taken_port_is_told_in_one_line(served: Served, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("host", ["256.1.1.1", "192.0.2.1"])
-def test_an_address_of_another_machine_is_told_in_one_line(tmp_path: Path, host: str) -> None:
+def test_an_address_of_another_machine_is_told_in_one_line(
+    tmp_path: Path, host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     told = refusal(host, 0, tmp_path)
     assert "\n" not in told
     assert "choose" in told
+    assert capsys.readouterr().err == ""
 
 
 def test_it_serves_over_a_given_database() -> None:
