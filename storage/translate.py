@@ -19,7 +19,7 @@ from storage.errors import (
 
 _FULL = (DiskFull, "The disk is full: free some space, then try again; nothing was changed")
 _LOCKED = (StoreLocked, "Another program holds {name}: close it, or try again in a moment")
-_CORRUPT = (StoreCorrupt, "{name} is damaged: run `homing doctor`; nothing was deleted")
+_CORRUPT = (StoreCorrupt, "{name} is damaged: move it elsewhere and sync again; nothing was deleted")
 _READ_ONLY = (StoreReadOnly, "{name} cannot be written: check that its folder is yours and not read-only")
 _DISK = (StoreUnavailable, "The disk failed while using {name}: check the disk, then try again")
 _TOO_LARGE = (InvalidMessage, "This is more than the store can hold: shorten it")
