@@ -11,6 +11,8 @@ import psycopg
 from server.hub import MISSED_POKES, Hub
 
 CHANNEL: Final = "homing_realtime"
+LISTENER: Final = "homing pokes"
+"""The listening connection's name in pg_stat_activity."""
 
 _FIRST_DELAY_SECONDS: Final = 0.1
 _LONGEST_DELAY_SECONDS: Final = 5.0
@@ -33,7 +35,9 @@ class Pokes:
         heard_before = False
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as db:
+                async with await psycopg.AsyncConnection.connect(
+                    self._conninfo, autocommit=True, application_name=LISTENER
+                ) as db:
                     await db.execute(f"listen {CHANNEL}")
                     if heard_before:
                         self._hub.close_all(MISSED_POKES)
