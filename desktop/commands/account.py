@@ -131,9 +131,14 @@ def list_(options: GlobalOptions) -> None:
     """List every account that this profile remembers."""
     with options.store() as store:
         remembered = store.read(accounts.list_accounts)
+        active = store.read(accounts.active)
     for one in remembered:
         state = "signed in" if one.signed_in else "signed out"
-        options.say(_document(one), f"{one.email} on {one.url} ({state})")
+        is_active = active is not None and active.account_id == one.account_id
+        options.say(
+            {**_document(one), "active": is_active},
+            f"{'*' if is_active else ' '} {one.email} on {one.url} ({state})",
+        )
 
 
 def _document(one: Account) -> dict[str, Any]:
