@@ -1,30 +1,51 @@
-"""One change of the server after the other, laid into the store."""
+"""The changes of one page, laid into the store."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeAlias
 
 from storage import chats, edits, rows
-from storage.records import LOCAL_ACCOUNT, AccountId, ChatChange, ChatId, MessageChange
+from storage.records import (
+    LOCAL_ACCOUNT,
+    AccountId,
+    ChatChange,
+    ChatId,
+    MessageChange,
+    MessageId,
+    MessageStatus,
+)
 from storage.transaction import Reader, Transaction
+
+_Key: TypeAlias = tuple[ChatId, MessageId]
+
+_ASKED: Final = (
+    "with asked (chat_id, message_id, number) as materialized (select json_extract(value, '$[0]'), "
+    "json_extract(value, '$[1]'), json_extract(value, '$[2]') from json_each(?1)) "
+)
 
 
 def shows_rewind(
     db: Reader, account_id: AccountId, generation: int, changes: Sequence[ChatChange | MessageChange]
 ) -> bool:
     """Whether a number that we hold now belongs to another id, or an id that we hold has another number."""
-    return any(
+    messages = [change for change in changes if isinstance(change, MessageChange)]
+    return (
         db.execute(
-            "select 1 from chats c join messages m on m.chat_id = c.chat_id where c.chat_id = ?1 and c.account_id = ?2 "
-            "and m.sequence_num = ?3 and m.sequence_num is not null and m.deleted_at is null "
-            "and m.message_id <> ?4 and m.generation = ?5 union all "
-            "select 1 from chats c join messages m on m.chat_id = c.chat_id where c.chat_id = ?1 and c.account_id = ?2 "
-            "and m.message_id = ?4 and m.sequence_num <> ?3 and m.generation = ?5",
-            (change.chat_id, account_id, change.sequence_num, change.message_id, generation),
+            f"{_ASKED} select 1 from asked cross join chats c on c.chat_id = asked.chat_id and c.account_id = ?2 "
+            "cross join messages m on m.chat_id = c.chat_id and m.sequence_num = asked.number "
+            "and m.sequence_num is not null and m.deleted_at is null "
+            "where m.message_id <> asked.message_id and m.generation = ?3 union all "
+            "select 1 from asked cross join chats c on c.chat_id = asked.chat_id and c.account_id = ?2 "
+            "cross join messages m on m.chat_id = c.chat_id and m.message_id = asked.message_id "
+            "where m.sequence_num <> asked.number and m.generation = ?3 limit 1",
+            (_asked(messages), account_id, generation),
         ).fetchone()
-        for change in changes
-        if isinstance(change, MessageChange)
+        is not None
     )
+
+
+def _asked(changes: Iterable[MessageChange]) -> str:
+    return rows.encode([(change.chat_id, change.message_id, change.sequence_num) for change in changes])
 
 
 class Arrivals:
@@ -37,6 +58,7 @@ class Arrivals:
         self._generation = generation
         self._owners: dict[ChatId, str] = {}
         self._grown: dict[ChatId, str] = {}
+        self._messages: dict[_Key, MessageChange] = {}
 
     def chat(self, change: ChatChange) -> None:
         """Takes over every field that has no unconfirmed edit here."""
@@ -61,28 +83,50 @@ class Arrivals:
         self._tx.touch_chat(change.chat_id)
 
     def message(self, change: MessageChange) -> None:
-        """Inserts, updates or confirms the message."""
+        """Inserts, updates or confirms the message, at `finish` or earlier."""
         if not self._ours(change.chat_id, change.created_at):
             return
-        held = self._db.execute(
-            "select sync_state, generation, revision, role, content, annotations, turn_id from messages "
-            "where chat_id = ? and message_id = ?",
-            (change.chat_id, change.message_id),
-        ).fetchone()
-        if held is None:
-            self._insert(change)
-        elif self._accepts(held, change):
-            self._update(change)
-        elif change.deleted:
-            self._note_tombstone(change)
+        key = (change.chat_id, change.message_id)
+        if key in self._messages:
+            self._lay()
+        self._messages[key] = change
 
     def finish(self) -> None:
         """Moves the chats that got new messages up the list."""
+        self._lay()
         for chat_id, at in self._grown.items():
             self._db.execute(
                 "update chats set activity = ?, updated_at = ? where chat_id = ?",
                 (chats.next_activity(self._db), at, chat_id),
             )
+
+    def _lay(self) -> None:
+        changes, self._messages = self._messages, {}
+        held = self._held(changes.values())
+        new: list[MessageChange] = []
+        other: list[MessageChange] = []
+        for key, change in changes.items():
+            row = held.get(key)
+            if row is None:
+                new.append(change)
+            elif self._same(row, change):
+                continue
+            elif self._accepts(row, change):
+                other.append(change)
+            elif change.deleted:
+                self._note_tombstone(change)
+        self._insert(new)
+        self._update(other)
+
+    def _held(self, changes: Iterable[MessageChange]) -> dict[_Key, tuple[Any, ...]]:
+        found = self._db.execute(
+            f"{_ASKED} select m.chat_id, m.message_id, m.sync_state, m.generation, m.revision, m.sequence_num, "
+            "m.status, m.deleted_at is not null, m.created_at, m.role, iif(m.sync_state = 'synced', '', m.content), "
+            "iif(m.sync_state = 'synced', null, m.annotations), m.turn_id from asked "
+            "cross join messages m on m.chat_id = asked.chat_id and m.message_id = asked.message_id",
+            (_asked(changes),),
+        )
+        return {(chat_id, message_id): tuple(row) for chat_id, message_id, *row in found}
 
     def _ours(self, chat_id: ChatId, created_at: str) -> bool:
         # Another account of this computer may hold a chat of the same id: nothing of it is touched (I21).
@@ -113,8 +157,20 @@ class Arrivals:
         )
         self._tx.touch_chat(chat_id)
 
+    def _same(self, held: tuple[Any, ...], change: MessageChange) -> bool:
+        """A device pulls back what it pushed: such a row costs no more than this look. Text that grows is read."""
+        return held[:7] == (
+            "synced",
+            self._generation,
+            change.revision,
+            change.sequence_num,
+            MessageStatus.COMPLETE,
+            change.deleted,
+            change.created_at,
+        ) and (change.status is MessageStatus.COMPLETE)
+
     def _accepts(self, held: tuple[Any, ...], change: MessageChange) -> bool:
-        state, generation, revision, role, content, annotations, turn_id = held
+        state, generation, revision, _, _, _, _, role, content, annotations, turn_id = held
         if state == "synced":
             return bool(generation < self._generation or revision <= change.revision)
         return not change.deleted and (
@@ -129,24 +185,28 @@ class Arrivals:
             change.turn_id,
         )
 
-    def _insert(self, change: MessageChange) -> None:
-        self._db.execute(
+    def _insert(self, changes: Sequence[MessageChange]) -> None:
+        self._write_all(
             "insert into messages (sequence_num, role, content, annotations, turn_id, status, created_at, deleted_at, "
             "revision, generation, chat_id, message_id, sync_state) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'synced')",
-            self._values(change),
+            changes,
         )
-        self._grown.pop(change.chat_id, None)
-        self._grown[change.chat_id] = change.created_at
-        self._tx.touch_messages(change.chat_id)
+        for change in changes:
+            self._grown.pop(change.chat_id, None)
+            self._grown[change.chat_id] = change.created_at
 
-    def _update(self, change: MessageChange) -> None:
-        self._db.execute(
+    def _update(self, changes: Sequence[MessageChange]) -> None:
+        self._write_all(
             "update messages set sequence_num = ?, role = ?, content = ?, annotations = ?, turn_id = ?, status = ?, "
             "created_at = ?, deleted_at = ?, revision = ?, generation = ?, sync_state = 'synced', sync_error = null "
             "where chat_id = ? and message_id = ?",
-            self._values(change),
+            changes,
         )
-        self._tx.touch_messages(change.chat_id)
+
+    def _write_all(self, sql: str, changes: Sequence[MessageChange]) -> None:
+        self._db.conn.executemany(sql, map(self._values, changes))
+        for change in changes:
+            self._tx.touch_messages(change.chat_id)
 
     def _note_tombstone(self, change: MessageChange) -> None:
         # It may be the tombstone of another text under this id: only the verdict on ours tells (I17).
@@ -159,11 +219,11 @@ class Arrivals:
     def _values(self, change: MessageChange) -> tuple[Any, ...]:
         return (
             change.sequence_num,
-            change.role,
+            change.role.value,
             "[]" if change.deleted else rows.encode(change.content),
             None if change.deleted or change.annotations is None else rows.encode(change.annotations),
             change.turn_id,
-            change.status,
+            change.status.value,
             change.created_at,
             self._tx.now() if change.deleted else None,
             change.revision,

@@ -1,6 +1,6 @@
 """What has to go to the server, and what the server said about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -60,8 +60,11 @@ def record_verdicts(
     ).fetchone()
     if row is None or row[0] != epoch:
         return
+    confirmed = [each for each in verdicts if each.status in _CONFIRMED and each.sequence_num is not None]
+    _confirm(tx, chat_id, confirmed, row[1])
     for verdict in verdicts:
-        _record(tx, chat_id, verdict, row[1])
+        if verdict.status not in _CONFIRMED:
+            _reject(tx, chat_id, verdict.message_id, verdict.reason or _reason(verdict.status))
     tx.touch_messages(chat_id)
 
 
@@ -183,22 +186,23 @@ def _edits(db: Reader, account_id: AccountId, first: ChatId | None) -> tuple[Cha
     return tuple(edits.edit(row) for row in list(found.values())[:_MAX_EDITS])
 
 
-def _record(tx: Transaction, chat_id: ChatId, verdict: Verdict, generation: int) -> None:
-    if verdict.status not in _CONFIRMED:
-        _reject(tx, chat_id, verdict.message_id, verdict.reason or _reason(verdict.status))
-    elif verdict.sequence_num is not None:
-        # A duplicate of a tombstone is deleted now; what was inserted just now is not.
-        tx.db.execute(
-            "update messages set sync_state = 'synced', sequence_num = ?, sync_error = null, generation = ?, "
-            "deleted_at = iif(?, deleted_at, null) where chat_id = ? and message_id = ? and sync_state <> 'synced'",
+def _confirm(tx: Transaction, chat_id: ChatId, verdicts: Iterable[Verdict], generation: int) -> None:
+    # A duplicate of a tombstone is deleted now; what was inserted just now is not, and is of the first revision.
+    tx.db.conn.executemany(
+        "update messages set sync_state = 'synced', sequence_num = ?1, sync_error = null, generation = ?2, "
+        "deleted_at = iif(?3, null, deleted_at), revision = iif(?3, 1, revision) "
+        "where chat_id = ?4 and message_id = ?5 and sync_state <> 'synced'",
+        (
             (
                 verdict.sequence_num,
                 generation,
-                verdict.status is VerdictStatus.DUPLICATE,
+                verdict.status is VerdictStatus.INSERTED,
                 chat_id,
                 verdict.message_id,
-            ),
-        )
+            )
+            for verdict in verdicts
+        ),
+    )
 
 
 def _reject(tx: Transaction, chat_id: ChatId, message_id: MessageId, reason: str) -> None:

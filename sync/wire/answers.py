@@ -1,10 +1,12 @@
 """The server's answers, parsed at the border into the store's records; what they hold beyond that is ignored."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter
 
+from storage.clock import rfc3339
 from storage.records import (
     Batch,
     ChangePage,
@@ -177,7 +179,7 @@ def _chat_change(change: _Chat) -> ChatChange:
         pinned=row.pinned,
         archived=row.archived,
         deleted=row.deleted,
-        created_at=row.created_at,
+        created_at=_moment(row.created_at),
     )
 
 
@@ -195,8 +197,16 @@ def _message_change(change: _Message) -> MessageChange:
         status=row.status,
         revision=row.revision,
         deleted=row.deleted_at is not None,
-        created_at=row.created_at,
+        created_at=_moment(row.created_at),
     )
+
+
+def _moment(text: str) -> str:
+    """A time in the store's own form, so that a message reads the same on the device that wrote it."""
+    try:
+        return rfc3339(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return text
 
 
 def _json(answer: object) -> object:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,7 +14,9 @@ from storage.records import (
     ChatVerdict,
     Cursor,
     MessageId,
+    MessageStatus,
     SyncState,
+    Touched,
     Verdict,
     VerdictStatus,
 )
@@ -70,6 +74,22 @@ def test_a_page_twice_is_as_good_as_once(store: Store, account: AccountId) -> No
     for _ in range(2):
         assert apply(store, account, page)
         assert shown(store) == [("m1", 1, "edited")]
+
+
+def test_what_a_device_pushed_itself_comes_back_without_a_change(store: Store, account: AccountId) -> None:
+    start(store, account)
+    say(store, "m1")
+    (mine,) = store.read(lambda db: messages.page(db, CHAT)).messages
+    store.write(
+        lambda tx: outbox.record_verdicts(tx, account, "epoch-1", CHAT, [verdict("m1", number=1)])
+    ).result()
+    touched: list[Touched] = []
+    store.subscribe(touched.append)
+    back = replace(message_change(2, CHAT, "m1", 1), revision=1, created_at=mine.created_at)
+    apply(store, account, change_page([back]))
+    assert not any(each.messages for each in touched)
+    apply(store, account, change_page([replace(back, change=3, status=MessageStatus.STREAMING)]))
+    assert any(each.messages for each in touched)
 
 
 def test_an_edit_on_the_server_replaces_and_a_tombstone_hides(store: Store, account: AccountId) -> None:

@@ -17,6 +17,9 @@ MINE = OWNERS[0]
 PENDING, LONG = ChatId("pending"), ChatId("long")
 Query = Callable[[Reader], object]
 
+GIVEN = {"SCAN CONSTANT ROW", "SCAN json_each VIRTUAL TABLE INDEX 1:", "SCAN asked"}
+"""What walks through the caller's own list, and not through a table."""
+
 HOT: dict[str, Query] = {
     "newest page": lambda db: messages.page(db, LONG),
     "page of pending ones": lambda db: messages.page(db, PENDING),
@@ -72,11 +75,7 @@ def test_no_query_of_the_window_or_the_engine_scans_or_sorts(store: Store, query
     fill(store, 100)
     lines = store.read(lambda db: _plans(db, query))
     assert lines
-    bad = [
-        line
-        for line in lines
-        if (line.startswith("SCAN") and line != "SCAN CONSTANT ROW") or "TEMP B-TREE" in line
-    ]
+    bad = [line for line in lines if (line.startswith("SCAN") and line not in GIVEN) or "TEMP B-TREE" in line]
     assert bad == []
 
 

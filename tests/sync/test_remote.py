@@ -153,7 +153,7 @@ def test_a_pull_becomes_records_and_passes_over_kinds_and_fields_of_later_versio
         "chat_id": CHAT,
         "title": "Trains",
         "pinned": True,
-        "created_at": "2026-11-21T10:00:00Z",
+        "created_at": "2026-11-21T11:00:00.5+01:00",
         "new": 1,
     }
     text = {"type": "text", "text": "hi", "new": [1]}
@@ -196,7 +196,7 @@ def test_a_pull_becomes_records_and_passes_over_kinds_and_fields_of_later_versio
     pulled = with_remote(lambda _: Answer(body=answer), act)
     assert (pulled.epoch, pulled.cursor, pulled.head, pulled.more, pulled.reset) == ("e1", 4, 9, True, False)
     first, second, third = pulled.changes
-    assert first == ChatChange(1, CHAT, "Trains", None, None, True, False, False, "2026-11-21T10:00:00Z")
+    assert first == ChatChange(1, CHAT, "Trains", None, None, True, False, False, "2026-11-21T10:00:00.500Z")
     assert isinstance(second, MessageChange)
     assert second.content == (text,)
     assert (second.role, second.annotations, second.revision) == (Role.ASSISTANT, {"a": 1}, 2)
