@@ -1,10 +1,11 @@
 """Performs the engine's store effects on the real store; blocks, so never on the asyncio or the GUI thread."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final, TypeVar
 
 from storage import accounts, inbox, outbox
-from storage.records import LOCAL_ACCOUNT, Work
+from storage.records import LOCAL_ACCOUNT, AccountId, ChangePage, Work
 from storage.store import Lane, Reader, Store, Transaction
 from sync.engine.interface import (
     ApplyChanges,
@@ -24,21 +25,42 @@ from sync.engine.interface import (
     WorkLoaded,
 )
 
+MOST_CHANGES: Final = 500
+"""Changes stored in one transaction: between two of them a person's write gets its turn."""
+
 T = TypeVar("T")
 
 
-def perform(store: Store, effect: StoreEffect) -> StoreAnswer:
-    """Read, or write in one transaction and wait until it is durable. Raises what the store raises."""
+def perform(store: Store, effect: StoreEffect, most_changes: int = MOST_CHANGES) -> StoreAnswer:
+    """Read, or write and wait until it is durable. Raises what the store raises."""
     match effect:
         case LoadWork():
             return WorkLoaded(effect.request, store.read(lambda db: _load(db, effect)))
         case CountWork():
             return store.read(lambda db: _count(db, effect))
         case ApplyChanges(request, account_id, page):
-            return ChangesApplied(request, _write(store, lambda tx: inbox.apply(tx, account_id, page)))
+            return ChangesApplied(request, _apply(store, account_id, page, most_changes))
         case _:
             _write(store, lambda tx: _record(tx, effect))
             return Stored(effect.request)
+
+
+def _apply(store: Store, account_id: AccountId, page: ChangePage, most: int) -> bool:
+    """Part after part, each with its own cursor (I11): what is stored when one fails stays right."""
+
+    def stored(part: ChangePage) -> bool:
+        return _write(store, lambda tx: inbox.apply(tx, account_id, part))
+
+    return all(stored(part) for part in _parts(page, most))
+
+
+def _parts(page: ChangePage, most: int) -> Iterator[ChangePage]:
+    changes, reset = page.changes, page.reset
+    while len(changes) > most:
+        part, changes = changes[:most], changes[most:]
+        yield replace(page, cursor=part[-1].change, more=True, reset=reset, changes=part)
+        reset = False
+    yield replace(page, reset=reset, changes=changes)
 
 
 def _write(store: Store, job: Callable[[Transaction], T]) -> T:

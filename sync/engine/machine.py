@@ -41,6 +41,7 @@ from sync.engine.pushing import Pushing
 from sync.engine.reporting import Reporting
 from sync.engine.storing import StoreLine
 from sync.errors import SyncError
+from sync.protocol import APPEND_MAX_MESSAGES, PULL_MAX_CHANGES
 
 
 class Engine:
@@ -50,7 +51,11 @@ class Engine:
     """
 
     def __init__(
-        self, uniform: Callable[[], float], *, batch_limit: int = 500, page_limit: int = 500
+        self,
+        uniform: Callable[[], float],
+        *,
+        batch_limit: int = APPEND_MAX_MESSAGES,
+        page_limit: int = PULL_MAX_CHANGES,
     ) -> None:
         self._desk = Desk()
         self._line = StoreLine(self._desk, uniform)
@@ -60,6 +65,7 @@ class Engine:
         self._reporting = Reporting(self._desk, self._line)
         self._account: AccountId | None = None
         self._tickets: list[int] = []
+        self._owes_pull = False
         self._pull_failed_last = False
         self._recovering = True
 
@@ -120,6 +126,7 @@ class Engine:
     def _enter(self, account: AccountId | None) -> None:
         self._account = account
         self._recovering = True
+        self._owes_pull = False
         self._finish_tickets("Sync was interrupted by a change of account; ask again.")
         self._line.clear()
         self._gate.enter(account)
@@ -138,7 +145,7 @@ class Engine:
         self._line.resume()
         self._gate.insist()
         self._pushing.unblock_all()
-        self._pulling.wanted = True
+        self._owes_pull = True
 
     def _time_out(self, timer: Timer) -> None:
         match timer:
@@ -169,7 +176,7 @@ class Engine:
                 self._page_stored(effect.page)
             case Stored():
                 if isinstance(effect, RecordVerdicts) and self._tickets:
-                    self._pulling.wanted = True
+                    self._owes_pull = True
                 self._reporting.outdate()
             case _:
                 assert_never(event)
@@ -243,6 +250,7 @@ class Engine:
 
     def _advance(self) -> None:
         if self._line.trouble is None and self._account is not None:
+            self._settle_pull()
             if not self._probes_by_push():
                 self._pulling.advance()
             self._pushing.advance(self._pulling.epoch, self._pulling.needs_cursor)
@@ -254,6 +262,12 @@ class Engine:
             settled=not self._pushing.busy,
         )
         self._finish_round()
+
+    def _settle_pull(self) -> None:
+        """A round pulls once, behind its last push; a push that meets with trouble does not hold it up."""
+        if self._owes_pull and (self._gate.error is not None or not self._pushing.busy):
+            self._owes_pull = False
+            self._pulling.wanted = True
 
     def _probes_by_push(self) -> bool:
         """A server that only fails to answer pulls still gets the messages."""

@@ -14,6 +14,9 @@ from sync.performing import perform
 from tests.simulation.device import ACCOUNT
 from tests.simulation.port import Row
 
+PAGE_PART = 3
+"""Changes a transaction: small, so that most pages are stored in parts."""
+
 
 class SqliteStore:
     """One device's file. Opening is done once; a crash of the device only forgets the engine."""
@@ -39,7 +42,7 @@ class SqliteStore:
         self._write(lambda tx: messages.retry(tx, chat_id, message_id))
 
     def perform(self, effect: StoreEffect) -> StoreAnswer:
-        return perform(self._store, effect)
+        return perform(self._store, effect, most_changes=PAGE_PART)
 
     def chats(self) -> list[ChatId]:
         query = "select chat_id from chats where deleted_at is null order by rowid"

@@ -335,3 +335,29 @@ def test_nothing_is_asked_for_while_all_is_well() -> None:
     assert [
         e for e in bench.hear(LocalCommitted()) if isinstance(e, AppendMessages | SaveChats | SetTimer)
     ] == []
+
+
+def test_a_requested_round_pulls_once_behind_its_last_push() -> None:
+    bench = Bench(batch_limit=2)
+    bench.online()
+    asked = len(bench.all(PullChanges))
+    bench.work = [batch([1, 2]), batch([3, 4])]
+    bench.hear(SyncRequested(1))
+    bench.accept()
+    assert len(bench.all(PullChanges)) == asked
+    bench.accept()
+    assert len(bench.all(PullChanges)) == asked + 1
+    assert bench.all(FinishSync) == []
+    bench.hear(ChangesPulled(bench.last(PullChanges).request, page(cursor=4)))
+    assert bench.all(FinishSync) == [FinishSync(1, None)]
+
+
+def test_a_push_that_meets_with_trouble_does_not_hold_up_the_pull_of_a_round() -> None:
+    bench = Bench()
+    bench.online()
+    asked = len(bench.all(PullChanges))
+    bench.work = [batch([1])]
+    bench.hear(SyncRequested(1))
+    bench.fail(AppendMessages, BUSY)
+    bench.fire(Timer.RETRY)
+    assert len(bench.all(PullChanges)) == asked + 1
