@@ -36,7 +36,9 @@ def clean_url(url: str) -> str:
     if not text:
         raise Refused("There is no server address: type one that starts with https://.", BAD_URL)
     if "://" not in text:
-        raise Refused("The address lacks its beginning: write https:// in front, or http:// for this computer.", BAD_URL)
+        raise Refused(
+            "The address lacks its beginning: write https:// in front, or http:// for this computer.", BAD_URL
+        )
     try:
         parts = urlsplit(text)
         port = parts.port
