@@ -19,6 +19,14 @@ class SyncFacts:
     last_error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Messages of an account that the server confirmed, and that came from it, since this computer knows the account."""
+
+    pushed: int = 0
+    pulled: int = 0
+
+
 def account_id_for(url: str, user_id: str) -> AccountId:
     """The same id for the same user on the same server, however its address is written."""
     address = urlsplit(url.strip())
@@ -114,6 +122,20 @@ def record_error(tx: Transaction, account_id: AccountId, text: str) -> None:
     """A sync failed; `text` is one line for people."""
     tx.db.execute("update accounts set last_error = ? where account_id = ?", (text, account_id))
     tx.touch_accounts()
+
+
+def tallied(db: Reader, account_id: AccountId) -> Tally:
+    """What went back and forth so far: two readings tell what happened between them, whoever did it."""
+    row = db.execute("select pushed, pulled from accounts where account_id = ?", (account_id,)).fetchone()
+    return Tally(*row) if row else Tally()
+
+
+def tally(tx: Transaction, account_id: AccountId, *, pushed: int = 0, pulled: int = 0) -> None:
+    """Counts messages on."""
+    tx.db.execute(
+        "update accounts set pushed = pushed + ?, pulled = pulled + ? where account_id = ?",
+        (pushed, pulled, account_id),
+    )
 
 
 def _account(row: tuple[Any, ...]) -> Account:

@@ -76,11 +76,11 @@ def get_shown(db: Reader, chat_id: ChatId) -> Chat:
 def list_chats(
     db: Reader, owners: Sequence[AccountId], limit: int = 1000, archived: bool = False
 ) -> list[Chat]:
-    """The accounts' chats, newest activity first; deleted ones are left out."""
+    """The accounts' chats, newest activity first; of deleted ones those that hold messages not synced."""
     found = [
         db.execute(
-            f"{_FROM} where c.account_id = ? and c.archived = ? and c.deleted_at is null "
-            "order by c.activity desc limit ?",
+            f"{_FROM} where c.account_id = ? and c.archived = ? "
+            "and (c.deleted_at is null or c.pending > 0 or c.rejected > 0) order by c.activity desc limit ?",
             (account_id, int(archived), limit),
         ).fetchall()
         for account_id in dict.fromkeys(owners)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
-from storage import chats, edits, rows
+from storage import accounts, chats, edits, rows
 from storage.records import (
     LOCAL_ACCOUNT,
     AccountId,
@@ -17,6 +17,8 @@ from storage.records import (
 from storage.transaction import Reader, Transaction
 
 _Key: TypeAlias = tuple[ChatId, MessageId]
+
+CHAT_DELETED: Final = "This chat was deleted on another device: copy the text into another chat."
 
 _ASKED: Final = (
     "with asked (chat_id, message_id, number) as materialized (select json_extract(value, '$[0]'), "
@@ -58,7 +60,10 @@ class Arrivals:
         self._generation = generation
         self._owners: dict[ChatId, str] = {}
         self._grown: dict[ChatId, str] = {}
+        self._deleted: set[ChatId] = set()
         self._messages: dict[_Key, MessageChange] = {}
+        self._pushed = 0
+        self._pulled = 0
 
     def chat(self, change: ChatChange) -> None:
         """Takes over every field that has no unconfirmed edit here."""
@@ -75,6 +80,8 @@ class Arrivals:
         taken = {name: value for name, value in values.items() if name not in local}
         if "deleted" not in local:
             taken["deleted_at"] = self._tx.now() if change.deleted else None
+        if change.deleted:
+            self._deleted.add(change.chat_id)
         taken |= {"created_at": change.created_at, "generation": self._generation}
         self._db.execute(
             f"update chats set {', '.join(f'{name} = ?' for name in taken)} where chat_id = ?",
@@ -92,8 +99,10 @@ class Arrivals:
         self._messages[key] = change
 
     def finish(self) -> None:
-        """Moves the chats that got new messages up the list."""
+        """Moves the chats that got new messages up the list; sets aside what waits in those that were deleted."""
         self._lay()
+        self._set_aside()
+        accounts.tally(self._tx, self._account_id, pushed=self._pushed, pulled=self._pulled)
         for chat_id, at in self._grown.items():
             self._db.execute(
                 "update chats set activity = ?, updated_at = ? where chat_id = ?",
@@ -113,10 +122,21 @@ class Arrivals:
                 continue
             elif self._accepts(row, change):
                 other.append(change)
+                self._pushed += row[0] != "synced"
             elif change.deleted:
                 self._note_tombstone(change)
         self._insert(new)
         self._update(other)
+
+    def _set_aside(self) -> None:
+        # Only once all of the page is laid: it may confirm what seems to wait.
+        for chat_id in self._deleted:
+            self._db.execute(
+                "update messages set sync_state = 'rejected', sync_error = ? where sync_state = 'pending' "
+                "and chat_id = (select chat_id from chats where chat_id = ? and deleted_at is not null)",
+                (CHAT_DELETED, chat_id),
+            )
+            self._tx.touch_messages(chat_id)
 
     def _held(self, changes: Iterable[MessageChange]) -> dict[_Key, tuple[Any, ...]]:
         found = self._db.execute(
@@ -194,6 +214,7 @@ class Arrivals:
         for change in changes:
             self._grown.pop(change.chat_id, None)
             self._grown[change.chat_id] = change.created_at
+            self._pulled += not change.deleted
 
     def _update(self, changes: Sequence[MessageChange]) -> None:
         self._write_all(

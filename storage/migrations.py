@@ -23,6 +23,8 @@ _TABLES = (
         generation integer not null default 0,
         recovering integer not null default 0 check (recovering in (0, 1)),
         passed_over integer not null default 0 check (passed_over in (0, 1)),
+        pushed integer not null default 0,
+        pulled integer not null default 0,
         last_success_at text,
         last_error text
     ) strict
@@ -99,14 +101,15 @@ _TABLES = (
 _INDEXES = (
     "create unique index accounts_active on accounts (active) where active = 1",
     "create index chats_by_activity on chats (activity)",
-    "create index chats_by_account on chats (account_id, archived, activity) where deleted_at is null",
+    # A deleted chat stays in the list while it holds words that are nowhere else.
     """
-    create index chats_by_oldest_pending on chats (account_id, oldest_pending)
-    where oldest_pending is not null and deleted_at is null
+    create index chats_by_account on chats (account_id, archived, activity)
+    where deleted_at is null or pending > 0 or rejected > 0
     """,
+    "create index chats_by_oldest_pending on chats (account_id, oldest_pending) where oldest_pending is not null",
     """
-    create index chats_unsynced on chats (account_id, pending, rejected, oldest_pending, deleted_at)
-    where (pending > 0 or rejected > 0) and deleted_at is null
+    create index chats_unsynced on chats (account_id, pending, rejected, oldest_pending)
+    where pending > 0 or rejected > 0
     """,
     "create index chats_edited on chats (account_id) where edited <> '' and sync_error is null",
     """

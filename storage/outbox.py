@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from storage import edits, inbox, rows
+from storage import accounts, edits, inbox, rows
 from storage.records import (
     AccountId,
     Batch,
@@ -39,7 +39,7 @@ def load_work(
     """The unconfirmed edits, the next batch of the chat that has waited longest, and the cursor.
 
     `after` is the `local_order` of the last message in flight: its chat goes on behind it. Messages of a chat whose
-    creation was refused, and of deleted chats, wait.
+    creation was refused wait.
     """
     batch = _batch(db, account_id, max_messages, max_bytes, after, blocked)
     return Work(_edits(db, account_id, batch.chat_id if batch else None), batch, inbox.cursor(db, account_id))
@@ -61,7 +61,7 @@ def record_verdicts(
     if row is None or row[0] != epoch:
         return
     confirmed = [each for each in verdicts if each.status in _CONFIRMED and each.sequence_num is not None]
-    _confirm(tx, chat_id, confirmed, row[1])
+    accounts.tally(tx, account_id, pushed=_confirm(tx, chat_id, confirmed, row[1]))
     for verdict in verdicts:
         if verdict.status not in _CONFIRMED:
             _reject(tx, chat_id, verdict.message_id, verdict.reason or _reason(verdict.status))
@@ -112,10 +112,10 @@ def requeue_chat(tx: Transaction, chat_id: ChatId) -> None:
 
 
 def counts(db: Reader, account_ids: Sequence[AccountId]) -> Counts:
-    """Unsynced messages of the accounts; those in deleted chats are left out."""
+    """Unsynced messages of the accounts, those in deleted chats too."""
     pending, rejected, oldest = db.execute(
         "select coalesce(sum(pending), 0), coalesce(sum(rejected), 0), min(oldest_pending) from chats "
-        f"where account_id in ({_marks(account_ids)}) and (pending > 0 or rejected > 0) and deleted_at is null",
+        f"where account_id in ({_marks(account_ids)}) and (pending > 0 or rejected > 0)",
         tuple(account_ids),
     ).fetchone()
     at = db.execute("select created_at from messages where local_order = ?", (oldest,)).fetchone()
@@ -142,7 +142,7 @@ def _batch(
 ) -> Batch | None:
     waiting = db.execute(
         "select chat_id, generation is null and sync_error is not null from chats "
-        "where account_id = ? and oldest_pending is not null and deleted_at is null order by oldest_pending",
+        "where account_id = ? and oldest_pending is not null order by oldest_pending",
         (account_id,),
     )
     flying = db.execute("select chat_id, 0 from messages where local_order = ?", (after,)).fetchall()
@@ -186,9 +186,9 @@ def _edits(db: Reader, account_id: AccountId, first: ChatId | None) -> tuple[Cha
     return tuple(edits.edit(row) for row in list(found.values())[:_MAX_EDITS])
 
 
-def _confirm(tx: Transaction, chat_id: ChatId, verdicts: Iterable[Verdict], generation: int) -> None:
+def _confirm(tx: Transaction, chat_id: ChatId, verdicts: Iterable[Verdict], generation: int) -> int:
     # A duplicate of a tombstone is deleted now; what was inserted just now is not, and is of the first revision.
-    tx.db.conn.executemany(
+    return tx.db.conn.executemany(
         "update messages set sync_state = 'synced', sequence_num = ?1, sync_error = null, generation = ?2, "
         "deleted_at = iif(?3, null, deleted_at), revision = iif(?3, 1, revision) "
         "where chat_id = ?4 and message_id = ?5 and sync_state <> 'synced'",
@@ -202,7 +202,7 @@ def _confirm(tx: Transaction, chat_id: ChatId, verdicts: Iterable[Verdict], gene
             )
             for verdict in verdicts
         ),
-    )
+    ).rowcount
 
 
 def _reject(tx: Transaction, chat_id: ChatId, message_id: MessageId, reason: str) -> None:

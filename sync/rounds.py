@@ -24,26 +24,28 @@ class SyncReport:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The active account's messages by where they are."""
+    """Where the active account's messages are, and how many went back and forth so far."""
 
     pending: int = 0
     rejected: int = 0
-    synced: int = 0
+    pushed: int = 0
+    pulled: int = 0
 
 
 def standing(db: Reader) -> Standing:
-    """Counts; reads an index entry for each synced message."""
+    """The figures at this moment."""
     account = accounts.active(db)
     if account is None:
         return Standing()
     counts = outbox.counts(db, [account.account_id])
-    return Standing(counts.pending, counts.rejected, outbox.synced_count(db, [account.account_id]))
+    tally = accounts.tallied(db, account.account_id)
+    return Standing(counts.pending, counts.rejected, tally.pushed, tally.pulled)
 
 
 def report(before: Standing, after: Standing, error: str | None) -> SyncReport:
-    """The difference that the round made."""
-    pushed = max(0, before.pending - after.pending - max(0, after.rejected - before.rejected))
-    pulled = max(0, after.synced - before.synced - pushed)
+    """What went back and forth in between, and what is left."""
+    # Below zero when another account became the active one meanwhile.
+    pushed, pulled = max(0, after.pushed - before.pushed), max(0, after.pulled - before.pulled)
     return SyncReport(pushed, pulled, after.pending, after.rejected, error)
 
 

@@ -41,7 +41,7 @@ class Typist:
 
     def _ready(self) -> bool:
         focused = self._desktop.window.activeFocusItem()
-        if focused is None or focused.objectName() != "composer":
+        if (focused.objectName() if focused else "") != "composer":
             self._desktop.window.requestActivate()
             return False
         # A draft that the last life left behind stands before what this one typed.

@@ -179,8 +179,7 @@ class MemoryStore:
         return Work(tuple(edits[:MOST_EDITS]), batch, self.place)
 
     def _waits(self, chat: LocalChat) -> bool:
-        never_saved = chat.refused and not chat.known
-        return never_saved or bool(chat.fields["deleted"])
+        return chat.refused and not chat.known
 
     def record_verdicts(self, epoch: str | None, chat_id: ChatId, verdicts: Sequence[Verdict]) -> None:
         for verdict in verdicts:
@@ -248,6 +247,12 @@ class MemoryStore:
         for name in FIELDS:
             if name not in chat.edited:
                 chat.fields[name] = getattr(change, name)
+        if change.deleted and chat.fields["deleted"]:
+            self._doom(change.chat_id)
+
+    def _doom(self, chat_id: ChatId) -> None:
+        waiting = [message_id for chat, message_id in self.pending if chat == chat_id]
+        self.set_aside(chat_id, waiting, "This chat was deleted on another device.")
 
     def _ensure(self, chat_id: ChatId) -> LocalChat:
         """A message may come before its chat, whose number moves on with every edit."""

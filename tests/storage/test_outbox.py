@@ -1,18 +1,22 @@
 import pytest
 
 from storage import accounts, chats, inbox, messages, outbox
+from storage.errors import UnknownChat
+from storage.incoming import CHAT_DELETED
 from storage.records import (
     LOCAL_ACCOUNT,
     Account,
     AccountId,
+    ChatChange,
     ChatId,
     ChatVerdict,
+    MessageChange,
     MessageId,
     SyncState,
     VerdictStatus,
 )
 from storage.store import Store, Transaction
-from tests.fakes.changes import change_page, chat_change, verdict
+from tests.fakes.changes import change_page, chat_change, message_change, verdict
 
 
 def talk(store: Store, account: AccountId, chat_id: str, *ids: str, words: str = "hi") -> ChatId:
@@ -224,16 +228,102 @@ def test_counts_are_those_of_the_accounts_asked_for(store: Store, account: Accou
     assert (nobody.pending, nobody.rejected, nobody.oldest_pending_at) == (0, 0, None)
 
 
-def test_what_waits_in_a_deleted_chat_sleeps(store: Store, account: AccountId) -> None:
-    chat = talk(store, account, "a", "m1")
+def confirm_chats(store: Store, account: AccountId) -> None:
     sent = store.read(lambda db: outbox.load_work(db, account)).edits
-    store.write(
-        lambda tx: outbox.record_chat_verdicts(tx, account, sent, [ChatVerdict(chat, True, None)])
-    ).result()
-    store.write(
-        lambda tx: inbox.apply(tx, account, change_page([chat_change(1, "a", deleted=True)], reset=True))
-    ).result()
+    verdicts = [ChatVerdict(edit.chat_id, True, None) for edit in sent]
+    store.write(lambda tx: outbox.record_chat_verdicts(tx, account, sent, verdicts)).result()
+
+
+def pull(store: Store, account: AccountId, *changes: ChatChange | MessageChange, reset: bool = False) -> None:
+    page = change_page(changes, reset=reset)
+    assert store.write(lambda tx: inbox.apply(tx, account, page)).result()
+
+
+def reasons(store: Store, chat: ChatId) -> dict[str, str | None]:
+    page = store.read(lambda db: messages.page(db, chat))
+    return {message.message_id: message.sync_error for message in page.messages}
+
+
+def figures(store: Store, account: AccountId) -> tuple[int, int]:
+    counts = store.read(lambda db: outbox.counts(db, [account]))
+    return counts.pending, counts.rejected
+
+
+def test_what_waits_in_a_deleted_chat_is_set_aside_and_stays_in_sight(
+    store: Store, account: AccountId
+) -> None:
+    chat = talk(store, account, "a", "m1", "m2")
+    confirm_chats(store, account)
+    store.write(lambda tx: outbox.set_aside(tx, chat, [MessageId("m1")], "No room")).result()
+    pull(store, account, chat_change(1, "a", deleted=True), reset=True)
+    assert reasons(store, chat) == {"m1": "No room", "m2": CHAT_DELETED}
     assert batch(store, account) is None
-    assert store.read(lambda db: outbox.counts(db, [account])).pending == 0
-    store.write(lambda tx: inbox.apply(tx, account, change_page([chat_change(2, "a")]))).result()
+    assert figures(store, account) == (0, 2)
+    (shown,) = store.read(lambda db: chats.list_chats(db, [account]))
+    assert (shown.chat_id, shown.deleted, shown.rejected) == (chat, True, 2)
+    with pytest.raises(UnknownChat, match="deleted"):
+        say(store, chat, "m3")
+
+
+def test_a_deleted_chat_that_holds_nothing_unsynced_leaves_the_list(store: Store, account: AccountId) -> None:
+    talk(store, account, "a")
+    confirm_chats(store, account)
+    pull(
+        store,
+        account,
+        message_change(1, "a", "m1", 1),
+        chat_change(2, "a", deleted=True),
+        reset=True,
+    )
+    assert store.read(lambda db: chats.list_chats(db, [account])) == []
+
+
+def test_what_the_page_with_the_tombstone_confirms_is_not_set_aside(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a", "m1")
+    confirm_chats(store, account)
+    pull(
+        store,
+        account,
+        chat_change(1, "a", deleted=True),
+        message_change(2, "a", "m1", 1),
+        reset=True,
+    )
+    assert states(store, chat) == {"m1": (SyncState.SYNCED, 1)}
+    assert figures(store, account) == (0, 0)
+
+
+def test_a_chat_that_comes_back_leaves_it_to_the_person_to_send_again(
+    store: Store, account: AccountId
+) -> None:
+    chat = talk(store, account, "a", "m1")
+    confirm_chats(store, account)
+    pull(store, account, chat_change(1, "a", deleted=True), reset=True)
+    pull(store, account, chat_change(2, "a"))
+    assert states(store, chat) == {"m1": (SyncState.REJECTED, None)}
+    assert batch(store, account) is None
+    store.write(lambda tx: messages.retry(tx, chat, MessageId("m1"))).result()
     assert batch(store, account) == ("a", ["m1"])
+
+
+def test_what_is_retried_in_a_deleted_chat_is_the_servers_to_judge(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a", "m1")
+    confirm_chats(store, account)
+    pull(store, account, chat_change(1, "a", deleted=True), reset=True)
+    store.write(lambda tx: messages.retry(tx, chat, MessageId("m1"))).result()
+    assert batch(store, account) == ("a", ["m1"])
+    assert figures(store, account) == (1, 0)
+    assert len(store.read(lambda db: chats.list_chats(db, [account]))) == 1
+
+
+def test_the_tally_counts_what_was_confirmed_and_what_arrived(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a", "m1", "m2", "m3")
+    confirm_chats(store, account)
+    pull(store, account, chat_change(1, "a"), reset=True)
+    verdicts = [verdict("m1", number=1), verdict("m3", VerdictStatus.REJECTED)]
+    for _ in range(2):
+        store.write(lambda tx: outbox.record_verdicts(tx, account, "epoch-1", chat, verdicts)).result()
+    own, other = message_change(2, "a", "m1", 1), message_change(3, "a", "theirs", 2)
+    lost_answer = message_change(4, "a", "m2", 3)
+    for _ in range(2):
+        pull(store, account, own, other, lost_answer)
+    assert store.read(lambda db: accounts.tallied(db, account)) == accounts.Tally(pushed=2, pulled=1)

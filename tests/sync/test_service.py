@@ -231,6 +231,40 @@ def test_a_hanging_request_does_not_hold_up_the_stop(tmp_path: Path) -> None:
         assert time.monotonic() - began < 2
 
 
+def test_words_for_a_chat_that_was_deleted_elsewhere_are_reported_and_not_hidden(tmp_path: Path) -> None:
+    backend = FakeBackend()
+    with device(tmp_path, backend) as (store, service):
+        service.sign_in(*ADA, adopt=False).result(10)
+        chat = write(store, "arrived")
+        wait_for(lambda: history(store, chat) == [(1, "arrived", SyncState.SYNCED)])
+    backend.server.save_chats([ChatEdit(chat, 1, {"deleted": True})])
+    store = Store.open(tmp_path / "homing.sqlite3")
+    write(store, "too late", chat=chat)
+    before = store.read(rounds.standing)
+    store.close()
+    with device(tmp_path, backend) as (store, service):
+        assert service.run_until_quiet(10).error is None
+        report = rounds.report(before, store.read(rounds.standing), None)
+        assert (report.pushed, report.pulled, report.pending, report.rejected) == (0, 0, 0, 1)
+        account = store.read(accounts.active)
+        assert account is not None
+        (shown,) = store.read(lambda db: chats.list_chats(db, [account.account_id]))
+        assert (shown.deleted, shown.rejected) == (True, 1)
+
+
+def test_what_a_restored_server_lost_counts_as_pushed_again(tmp_path: Path) -> None:
+    backend = FakeBackend()
+    with device(tmp_path, backend) as (store, service):
+        service.sign_in(*ADA, adopt=False).result(10)
+        chat = write(store, "one", "two")
+        wait_for(lambda: [state for *_, state in history(store, chat)] == [SyncState.SYNCED] * 2)
+        before = store.read(rounds.standing)
+        backend.server.restore(SNAPSHOT)
+        assert service.run_until_quiet(10).error is None
+        report = rounds.report(before, store.read(rounds.standing), None)
+        assert (report.pushed, report.pulled, report.pending) == (2, 0, 0)
+
+
 def test_a_second_process_works_through_the_one_that_holds_the_engine(tmp_path: Path) -> None:
     backend = FakeBackend()
     with device(tmp_path, backend) as (store, holder):
