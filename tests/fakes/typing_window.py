@@ -40,8 +40,8 @@ class Typist:
         QTest.keyClick(self._desktop.window, Qt.Key.Key_Return)
 
     def _ready(self) -> bool:
-        focused = self._desktop.window.activeFocusItem()
-        if (focused.objectName() if focused else "") != "composer":
+        focused = self._desktop.window.property("activeFocusItem")
+        if focused is None or focused.objectName() != "composer":
             self._desktop.window.requestActivate()
             return False
         # A draft that the last life left behind stands before what this one typed.
