@@ -82,12 +82,14 @@ class Housekeeping:
 
     async def _resume(self) -> None:
         """A sign-in that was cut short after its session was durable comes to its end."""
-        account = await self._blocking(lambda: self._store.read(signing.intended))
-        if account is None:
-            return
-        with suppress(SyncError):
-            session = await (await self.connections.keeper(account)).session()
-            await self._write(signing.complete if session else signing.abandon)
+        # Under the lock: a sign-in that is under way just now is not one that was cut short.
+        async with self._switching:
+            account = await self._blocking(lambda: self._store.read(signing.intended))
+            if account is None:
+                return
+            with suppress(SyncError):
+                session = await (await self.connections.keeper(account)).session()
+                await self._write(signing.complete if session else signing.abandon)
 
     async def _look(self, *, first: bool) -> None:
         # Under the lock: what was seen before a sign-in came to its end would undo it.

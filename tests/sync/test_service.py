@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from storage import accounts, chats, messages
-from storage.records import LOCAL_ACCOUNT, ChatId, SyncState
+from storage.records import LOCAL_ACCOUNT, ChatEdit, ChatId, SyncState
 from storage.store import Store
+from sync import rounds
 from sync.errors import SignInAgain, Unreachable
 from sync.login import signing
 from sync.service import SessionStoreKind, SyncService
@@ -168,6 +169,12 @@ def test_signing_out_offline_loses_nothing(tmp_path: Path) -> None:
         assert service.run_until_quiet(10).pushed == 1
 
 
+def test_a_sign_in_at_the_very_start_is_not_taken_for_one_that_was_cut_short(tmp_path: Path) -> None:
+    for attempt in range(100):
+        with device(tmp_path / str(attempt), FakeBackend()) as (_, service):
+            assert service.sign_in(*ADA, adopt=False).result(10).signed_in
+
+
 def test_switching_accounts_keeps_their_chats_apart(tmp_path: Path) -> None:
     backend = FakeBackend()
     with device(tmp_path, backend) as (store, service):
@@ -254,12 +261,14 @@ def test_words_for_a_chat_that_was_deleted_elsewhere_are_reported_and_not_hidden
 
 def test_what_a_restored_server_lost_counts_as_pushed_again(tmp_path: Path) -> None:
     backend = FakeBackend()
+    empty = backend.server.snapshot()
     with device(tmp_path, backend) as (store, service):
         service.sign_in(*ADA, adopt=False).result(10)
         chat = write(store, "one", "two")
         wait_for(lambda: [state for *_, state in history(store, chat)] == [SyncState.SYNCED] * 2)
+        wait_for(lambda: service.status.phase is Phase.SYNCED)
         before = store.read(rounds.standing)
-        backend.server.restore(SNAPSHOT)
+        backend.server.restore(empty)
         assert service.run_until_quiet(10).error is None
         report = rounds.report(before, store.read(rounds.standing), None)
         assert (report.pushed, report.pulled, report.pending) == (2, 0, 0)
