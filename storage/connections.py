@@ -34,9 +34,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection = _connect(path, "rw")
         try:
             _set_up(connection, path)
-            # A file that cannot be written is opened without a word; this says so.
-            connection.execute("begin immediate")
-            connection.execute("rollback")
+            _refuse_read_only(connection)
         except BaseException:
             connection.close()
             raise
@@ -85,6 +83,19 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreReadOnly(f"{path.name} cannot be used on this disk: keep Homing's data on a local disk")
     for pragma in _WRITER:
         connection.execute(pragma)
+
+
+def _refuse_read_only(connection: sqlite3.Connection) -> None:
+    # SQLite opens a file that cannot be written without a word; only asking for the lock says so. Whether somebody
+    # else holds it does not matter: opening never waits for writers.
+    connection.execute("pragma busy_timeout = 0")
+    try:
+        connection.execute("begin immediate")
+        connection.execute("rollback")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+    connection.execute(f"pragma busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
 
 def _use_wal(connection: sqlite3.Connection) -> str:
