@@ -215,7 +215,9 @@ class Window(QObject):
             return self._chat
         account = self._parts.account.account
         visible = {LOCAL_ACCOUNT, account.account_id if account else LOCAL_ACCOUNT}
-        return chat if chat.account_id in visible and not chat.deleted else None
+        # A chat deleted on another device stays open to its owner while words in it were never sent.
+        gone = chat.deleted and not (chat.pending or chat.rejected)
+        return chat if chat.account_id in visible and not gone else None
 
     def _stored_chat(self) -> str:
         return self._read_setting(OPEN_CHAT)

@@ -418,3 +418,17 @@ def test_the_chat_list_is_walked_by_keyboard(driver: Driver) -> None:
     driver.press(Key.Key_Return)
     assert driver.desktop.view_model.title == "apples"
     assert driver.focused() == "composer"
+
+
+def test_a_chat_deleted_elsewhere_still_opens_while_it_holds_words_that_were_never_sent(
+    driver: Driver,
+) -> None:
+    say(driver, "never sent")
+    chat_id = driver.desktop.parts.chats.rows[0].chat_id
+    store = driver.desktop.store
+    store.write(
+        lambda tx: tx.db.execute("update chats set deleted_at = 'then' where chat_id = ?", (chat_id,))
+    ).result()
+    driver.desktop.view_model.new_chat()
+    driver.desktop.view_model.open(chat_id)
+    assert [row.plain for row in driver.rows] == ["never sent"]
