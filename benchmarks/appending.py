@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ def _compare(report: Report, connection: psycopg.Connection[Any]) -> None:
     )
     for size, rounds in ((1, SINGLES), (500, BULKS)):
         batches = [json.dumps(_batch(size)) for _ in range(rounds)]
-        appends = [timed(lambda one=one: _append(connection, chat, one)) for one in batches]  # type: ignore[misc]
-        bare = [timed(lambda one=one: _insert(connection, one)) for one in batches]  # type: ignore[misc]
+        appends = [timed(partial(_append, connection, chat, one)) for one in batches]
+        bare = [timed(partial(_insert, connection, one)) for one in batches]
         report.times(f"append of {size}", appends)
         report.row(
             f"  against a bare INSERT of the same {size}",
