@@ -14,16 +14,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from server.accounts import Accounts
 from server.answers import rest_error
-from server.auth import Auth, Handler
+from server.auth.accounts import Accounts
+from server.auth.endpoints import Auth, Handler
+from server.auth.passwords import Passwords
 from server.callers import Door
 from server.catalogue import Catalogue
 from server.database import Pool, open_pool
 from server.guards import Guard, Hosts
 from server.hub import GOING_AWAY, Hub
 from server.keys import Keys
-from server.passwords import Passwords
 from server.pokes import Pokes
 from server.realtime import Realtime
 from server.rpc import Rpc

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.passwords import GuessBrake, Passwords
+from server.auth.passwords import GuessBrake, Passwords
 
 
 @pytest.fixture

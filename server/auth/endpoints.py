@@ -10,11 +10,11 @@ from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.accounts import Accounts, EmailTaken, Scope, Unrefreshable, UnstorableMetadata, User
 from server.answers import auth_answer, auth_error
+from server.auth.accounts import Accounts, EmailTaken, Scope, Unrefreshable, UnstorableMetadata, User
+from server.auth.passwords import MAX_LENGTH, MIN_LENGTH, GuessBrake, Passwords
 from server.bodies import BodyTooLarge, BodyTooSlow, NotAnObject, read_object
 from server.callers import Door, bearer_of
-from server.passwords import MAX_LENGTH, MIN_LENGTH, GuessBrake, Passwords
 from server.tokens import ACCESS_SECONDS, USER_ROLE, Caller, RefreshToken, TokenRefused, Tokens
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -1,0 +1,1 @@
+"""`/auth/v1` of the one-machine server, in GoTrue's terms."""
