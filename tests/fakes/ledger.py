@@ -1,0 +1,75 @@
+"""What must hold of every owner's rows after any call, crash, migration or restore, asked of the tables themselves."""
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+# Tables whose rows a repeated call may touch without changing anything that a device sees.
+_BOOKKEEPING = ("append_counters", "turn_leases")
+
+_CHATS = """
+with counted as (
+  select owner_id, chat_id, count(*) as numbers, min(sequence_num) as first, max(sequence_num) as last,
+    count(*) filter (where deleted_at is null) as living,
+    bit_xor(homing.fingerprint(sequence_num, message_id, revision)) as digest
+  from public.messages group by owner_id, chat_id
+)
+select format('%s of %s: counts %s, has numbers %s to %s, %s of them, %s living; the digest %s', chat_id, owner_id,
+  (message_count, last_sequence_num), first, last, coalesce(numbers, 0), coalesce(living, 0),
+  case when chat.digest = coalesce(counted.digest, 0) then 'fits' else 'does not fit' end)
+from public.chats as chat left join counted using (owner_id, chat_id)
+where (chat.last_sequence_num, chat.message_count, chat.digest, chat.last_sequence_num, 1) is distinct from
+  (coalesce(last, 0), coalesce(living, 0), coalesce(counted.digest, 0), coalesce(numbers, 0), coalesce(first, 1))
+"""
+
+_MESSAGES = """
+select format('%s %s of %s: a tombstone with a body, or a size or status that is wrong', chat_id, message_id, owner_id)
+from public.messages
+where (deleted_at is not null and (content <> '[]' or annotations is not null or status = 'streaming'))
+  or octets <> octet_length(content::text) + coalesce(octet_length(annotations::text), 0)
+  or status not in ('complete', 'streaming', 'interrupted', 'error')
+"""
+
+
+def faults(admin: psycopg.Connection) -> list[str]:
+    """Every broken promise in the database as a line of text; an admin's connection, since policies hide rows."""
+    found = []
+    for query in (sql.SQL(_CHATS), sql.SQL(_MESSAGES), _changes(admin)):
+        found += [str(row[0]) for row in admin.execute(query).fetchall()]
+    return found
+
+
+def state(admin: psycopg.Connection, owner: str) -> dict[str, list[Any]]:
+    """All rows of an owner in every table but the bookkeeping, to be compared with later ones."""
+    query = sql.SQL("select to_jsonb(row) from public.{} as row where owner_id = {} order by row")
+    tables = _tables(admin, "owner_id") - set(_BOOKKEEPING)
+    return {
+        table: [row[0] for row in admin.execute(query.format(sql.Identifier(table), sql.Literal(owner)))]
+        for table in sorted(tables)
+    }
+
+
+def _changes(admin: psycopg.Connection) -> sql.Composed:
+    """Each change number belongs to one row of one table and is not beyond the owner's head."""
+    rows = sql.SQL(" union all ").join(
+        sql.SQL("select owner_id, change, {} as place from public.{}").format(
+            sql.Literal(table), sql.Identifier(table)
+        )
+        for table in sorted(_tables(admin, "change"))
+    )
+    return sql.SQL("""
+        select format('change %s of %s: %s times, in %s; the head is %s', change, owner_id, count(*),
+          string_agg(distinct place, ', '), max(head))
+        from ({}) as changed left join public.owner_heads using (owner_id)
+        group by owner_id, change having change is null or count(*) > 1 or change > coalesce(max(head), 0)
+    """).format(rows)
+
+
+def _tables(admin: psycopg.Connection, column: str) -> set[str]:
+    rows = admin.execute(
+        "select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = %s "
+        "where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and not a.attisdropped",
+        [column],
+    )
+    return {row[0] for row in rows}
