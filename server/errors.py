@@ -2,6 +2,7 @@
 
 ServerError
 ├── NoPostgres            no usable PostgreSQL on this computer: install one or name a database
+├── UnusableSetting       an option cannot work: give another value
 ├── CannotListen          the address is taken or not this machine's: choose another
 ├── KeysUnreadable        the server's keys can be neither read nor made
 ├── AlreadyServing        another server holds this data directory
@@ -16,6 +17,10 @@ class ServerError(Exception):
 
 class NoPostgres(ServerError):
     """There is no PostgreSQL of a version that can run the server, or not the one that made the data."""
+
+
+class UnusableSetting(ServerError):
+    """An option of the command cannot work as it was given."""
 
 
 class CannotListen(ServerError):

@@ -1,9 +1,8 @@
 """The gateway: every route that the official clients use, assembled over one database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import Final
 
 import psycopg
@@ -22,11 +21,12 @@ from server.callers import Door
 from server.catalogue import Catalogue
 from server.database import Pool, open_pool
 from server.guards import Guard, Hosts
-from server.hub import GOING_AWAY, Hub
+from server.hub import GOING_AWAY, SESSION_ENDED, Hub
 from server.keys import Keys
 from server.pokes import Pokes
 from server.realtime import Realtime
 from server.rpc import Rpc
+from server.settings import Settings
 from server.tokens import Tokens
 from server.topics import TopicPolicies
 
@@ -34,25 +34,38 @@ _HEALTH_SECONDS: Final = 2.0
 _LISTEN_SECONDS: Final = 30.0
 
 
-@dataclass(frozen=True)
 class Gateway:
-    """The ASGI application, and the hub to clear when it ends."""
+    """The ASGI application, and what may be asked of it while it serves."""
 
-    app: ASGIApp
-    hub: Hub
+    def __init__(self, app: ASGIApp, hub: Hub, tokens: Tokens, door: Door, keys: Keys) -> None:
+        self.app = app
+        self._hub = hub
+        self._tokens = tokens
+        self._door = door
+        self._keys = keys
+
+    def use(self, keys: Keys) -> None:
+        """Serves with these keys from now on. Sockets end when the tokens they joined with no longer count."""
+        if keys == self._keys:
+            return
+        self._tokens.use(keys.jwt_secret, keys.older_secrets)
+        self._door.use(keys.publishable, keys.older_publishables)
+        if not keys.honours(self._keys):
+            self._hub.close_all(SESSION_ENDED)
+        self._keys = keys
 
     def hang_up(self) -> None:
         """Ends all realtime sockets, so that a stopping server need not wait for them."""
-        self.hub.close_all(GOING_AWAY)
+        self._hub.close_all(GOING_AWAY)
 
 
 @asynccontextmanager
-async def open_gateway(
-    conninfo: str, keys: Keys, *, url: str, host: str, names: Iterable[str] = ()
-) -> AsyncIterator[Gateway]:
-    """A gateway that is ready to answer, over a database that has the schema; `url` is where it listens."""
+async def open_gateway(conninfo: str, keys: Keys, settings: Settings, *, url: str) -> AsyncIterator[Gateway]:
+    """A gateway that is ready to answer, over a database that has the schema; `url` is how clients reach it."""
     tokens = Tokens(keys.jwt_secret, f"{url}/auth/v1")
+    tokens.use(keys.jwt_secret, keys.older_secrets)
     door, hub, passwords = Door(keys.publishable, tokens), Hub(), Passwords()
+    door.use(keys.publishable, keys.older_publishables)
     async with open_pool(conninfo) as pool:
         catalogue = Catalogue(pool)
         await catalogue.read()
@@ -71,7 +84,7 @@ async def open_gateway(
         ]
         app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
         try:
-            yield Gateway(Guard(app, Hosts(host, names)), hub)
+            yield Gateway(Guard(app, Hosts(settings)), hub, tokens, door, keys)
         finally:
             listening.cancel()
             with suppress(asyncio.CancelledError):

@@ -3,7 +3,6 @@
 import ipaddress
 import logging
 import socket
-from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.answers import rest_error
+from server.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +40,13 @@ class Hosts:
     so a server that listens beyond loopback takes any.
     """
 
-    def __init__(self, listen: str, names: Iterable[str] = ()) -> None:
+    def __init__(self, settings: Settings) -> None:
+        listen, public = settings.host, settings.public_url
         self._any_address = not is_loopback(listen)
-        self._names = {*_LOOPBACK_NAMES, listen.lower(), *(name.lower() for name in names)}
+        self._names = {*_LOOPBACK_NAMES, listen.lower(), *(name.lower() for name in settings.names)}
+        self._public = public
+        if public is not None:
+            self._names |= {urlsplit(public).hostname or ""}
         if self._any_address:
             own = socket.gethostname().lower()
             self._names |= {own, f"{own}.local"}
@@ -51,6 +55,10 @@ class Hosts:
         """Whether a Host header, with or without its port, names this server."""
         name = _name(host)
         return name is not None and (name in self._names or (self._any_address and _is_address(name)))
+
+    def welcomes(self, origin: str, host: str | None) -> bool:
+        """Whether a web page of that origin may ask under that Host: only a page of this server may."""
+        return origin in (f"http://{host}", f"https://{host}", self._public)
 
 
 def _name(host: str | None) -> str | None:
@@ -105,7 +113,7 @@ class Guard:
                 "This server does not go by that name.",
                 hint="Use the url that homing serve printed.",
             )
-        if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
+        if origin is not None and not self._hosts.welcomes(origin, host):
             return rest_error(403, "PT403", "Web pages of another origin may not use this server.")
         return None
 

@@ -6,10 +6,11 @@ import hmac
 import json
 import struct
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import jwt
 
@@ -20,6 +21,7 @@ ANON_ROLE: Final = "anon"
 
 _ALGORITHM: Final = "HS256"
 _SIGNATURE_BYTES: Final = 16
+_REFRESH_PURPOSE: Final = b"homing refresh tokens"
 _REFRESH_BODY: Final = struct.Struct(">16sQ")
 
 
@@ -68,9 +70,13 @@ class Tokens:
     """
 
     def __init__(self, secret: bytes, issuer: str) -> None:
-        self._secret = secret
-        self._refresh_key = hmac.digest(secret, b"homing refresh tokens", "sha256")
         self._issuer = issuer
+        self.use(secret)
+
+    def use(self, secret: bytes, older: Iterable[bytes] = ()) -> None:
+        """Signs with `secret` from now on; what an older one signed still counts, what others signed no longer."""
+        self._secrets = (secret, *older)
+        self._refresh_keys = [hmac.digest(each, _REFRESH_PURPOSE, "sha256") for each in self._secrets]
 
     def access(
         self,
@@ -101,18 +107,12 @@ class Tokens:
             "session_id": str(session_id),
             "is_anonymous": False,
         }
-        return jwt.encode(claims, self._secret, algorithm=_ALGORITHM), expires_at
+        return jwt.encode(claims, self._secrets[0], algorithm=_ALGORITHM), expires_at
 
     def caller(self, access_token: str) -> Caller:
         """Who holds this token; TokenRefused when it is not ours, not for a user, or over."""
         try:
-            claims = jwt.decode(
-                access_token,
-                self._secret,
-                algorithms=[_ALGORITHM],
-                audience=AUDIENCE,
-                options={"require": ["exp", "sub", "role", "session_id"]},
-            )
+            claims = self._claims(access_token)
             if claims["role"] != USER_ROLE:
                 raise TokenRefused(Refusal.INVALID)
             return Caller(
@@ -127,10 +127,22 @@ class Tokens:
         except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError):
             raise TokenRefused(Refusal.INVALID) from None
 
+    def _claims(self, access_token: str) -> dict[str, Any]:
+        for secret in self._secrets:
+            with suppress(jwt.InvalidSignatureError):
+                return jwt.decode(
+                    access_token,
+                    secret,
+                    algorithms=[_ALGORITHM],
+                    audience=AUDIENCE,
+                    options={"require": ["exp", "sub", "role", "session_id"]},
+                )
+        raise TokenRefused(Refusal.INVALID)
+
     def refresh(self, token: RefreshToken) -> str:
         """The text of a refresh token; the same token always has the same text."""
         body = _REFRESH_BODY.pack(token.session_id.bytes, token.counter)
-        return base64.urlsafe_b64encode(body + self._sign(body)).decode("ascii")
+        return base64.urlsafe_b64encode(body + _sign(self._refresh_keys[0], body)).decode("ascii")
 
     def parse_refresh(self, text: str) -> RefreshToken | None:
         """The refresh token that this server wrote as `text`, None for anything else."""
@@ -140,9 +152,12 @@ class Tokens:
             session, counter = _REFRESH_BODY.unpack(body)
         except (ValueError, struct.error):
             return None
-        if not hmac.compare_digest(raw[-_SIGNATURE_BYTES:], self._sign(body)):
+        if not any(
+            hmac.compare_digest(raw[-_SIGNATURE_BYTES:], _sign(key, body)) for key in self._refresh_keys
+        ):
             return None
         return RefreshToken(uuid.UUID(bytes=session), counter)
 
-    def _sign(self, body: bytes) -> bytes:
-        return hmac.new(self._refresh_key, body, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+
+def _sign(key: bytes, body: bytes) -> bytes:
+    return hmac.new(key, body, hashlib.sha256).digest()[:_SIGNATURE_BYTES]

@@ -17,6 +17,7 @@ def serve(options: GlobalOptions, host: str, port: int, database_url: str | None
     try:
         from server.errors import ServerError
         from server.serve import serve as run
+        from server.settings import Settings
     except ModuleNotFoundError as missing:
         raise click.ClickException(
             f"The server's libraries are not installed ({missing.name}): pip install 'homing[server]'"
@@ -29,6 +30,6 @@ def serve(options: GlobalOptions, host: str, port: int, database_url: str | None
         )
 
     try:
-        run(options.data_dir, host=host, port=port, database_url=database_url, on_ready=ready)
+        run(options.data_dir, Settings(host=host, port=port, database_url=database_url), ready)
     except ServerError as error:
         raise click.ClickException(str(error)) from error

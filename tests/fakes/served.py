@@ -24,10 +24,13 @@ _CODE = """
 import json, sys
 from pathlib import Path
 from server.serve import serve
+from server.settings import Settings
 given = json.loads(sys.argv[1])
+for name in ("tls_cert", "tls_key"):
+    given[name] = Path(given[name]) if given.get(name) else None
 serve(
-    Path(given["data_dir"]), host=given["host"], port=given["port"], database_url=given["database_url"],
-    on_ready=lambda url, key: print(json.dumps([url, key]), flush=True),
+    Path(given.pop("data_dir")), Settings(**given),
+    lambda url, key: print(json.dumps([url, key]), flush=True),
 )
 """
 _REPOSITORY = Path(__file__).parents[2]
@@ -100,16 +103,14 @@ class Person:
         )
 
 
-def starting(
-    data_dir: Path, *, host: str = "127.0.0.1", port: int = 0, database_url: str | None = None
-) -> "tuple[subprocess.Popen[str], Path]":
-    """A server that has yet to say on stdout that it is ready, and the file that holds its stderr."""
+def starting(data_dir: Path, **settings: object) -> "tuple[subprocess.Popen[str], Path]":
+    """A server with these Settings that has yet to say on stdout that it is ready, and the file of its stderr."""
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "serve.stderr"
-    given = {"data_dir": str(data_dir), "host": host, "port": port, "database_url": database_url}
+    given = {"data_dir": data_dir, "port": 0} | settings
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", _CODE, json.dumps(given)],
+            [sys.executable, "-W", "error", "-c", _CODE, json.dumps(given, default=str)],
             cwd=_REPOSITORY,
             env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
             stdout=subprocess.PIPE,
@@ -120,11 +121,9 @@ def starting(
 
 
 @contextmanager
-def serving(
-    data_dir: Path, *, host: str = "127.0.0.1", port: int = 0, database_url: str | None = None
-) -> Iterator[Served]:
-    """A server on a free port that is stopped at the end, PostgreSQL included."""
-    process, log = starting(data_dir, host=host, port=port, database_url=database_url)
+def serving(data_dir: Path, **settings: object) -> Iterator[Served]:
+    """A server with these Settings, on a free port, that is stopped at the end, PostgreSQL included."""
+    process, log = starting(data_dir, **settings)
     assert process.stdout is not None
     with process.stdout:
         line = process.stdout.readline()

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from server.guards import Hosts
+from server.settings import Settings
 from tests.fakes.served import Served
 
 
@@ -17,7 +18,7 @@ from tests.fakes.served import Served
     ],
 )  # fmt: skip
 def test_a_loopback_server_knows_only_its_own_names(host: str | None, known: bool) -> None:
-    assert Hosts("127.0.0.1", ["Home.example"]).knows(host) is known
+    assert Hosts(Settings(names=("Home.example",))).knows(host) is known
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ def test_a_loopback_server_knows_only_its_own_names(host: str | None, known: boo
     [("192.168.1.5:8787", True), ("[fe80::1]:1", True), ("evil.test", False), ("1.2.3.4.evil.test", False)],
 )
 def test_a_server_beyond_loopback_takes_addresses_for_they_cannot_be_rebound(host: str, known: bool) -> None:
-    assert Hosts("0.0.0.0").knows(host) is known
+    assert Hosts(Settings(host="0.0.0.0")).knows(host) is known
 
 
 def test_a_rebound_name_reaches_nothing(served: Served) -> None:

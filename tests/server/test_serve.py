@@ -15,6 +15,7 @@ import pytest
 
 from server.errors import CannotListen
 from server.serve import serve
+from server.settings import Settings
 from tests.fakes.folders import open_folder
 from tests.fakes.served import PASSWORD, Person, Served, fresh_server, serving, starting
 
@@ -156,7 +157,9 @@ def test_keys_are_kept_where_only_the_owner_reads_them(served: Served) -> None:
 def refusal(host: str, port: int, folder: Path, database_url: str | None = None) -> str:
     with pytest.raises(CannotListen) as caught:
         serve(
-            folder, host=host, port=port, database_url=database_url, on_ready=lambda *_: pytest.fail("ready")
+            folder,
+            Settings(host=host, port=port, database_url=database_url),
+            lambda *_: pytest.fail("ready"),
         )
     return str(caught.value)
 
