@@ -1,15 +1,24 @@
 """Bringing databases up to date: from nothing, twice, at once, and on a project that is not ours (schema.py)."""
 
 import re
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from server import schema
 from server.errors import MigrationFailed
 from server.schema import Migration
-from tests.fakes.cluster import Cluster, Database, text
+from tests.fakes.bad_input import Known
+from tests.fakes.belongings import furnish
+from tests.fakes.cluster import Caller, Cluster, Database, User, text, versions
+from tests.fakes.functions import functions
+from tests.fakes.ledger import faults
 
 # What the contract says that a plain PostgreSQL must bring, and no more.
 SOMEBODY_ELSES_PLATFORM = """
@@ -26,6 +35,17 @@ create function realtime.send(payload jsonb, event text, topic text, private boo
 alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
 alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
 """
+
+# Files that users have run. They are never edited: what they did is changed by a further file.
+RELEASED = {
+    "20261121091100": "26a1b9197d68f2139875f73502afc98d4d35e44a35f55be153b99d2f6b6a6217",
+}
+
+
+def test_released_files_are_as_they_were_released() -> None:
+    for last, digest in RELEASED.items():
+        texts = "".join(each.text() for each in schema.migrations() if each.version <= last)
+        assert sha256(texts.encode()).hexdigest() == digest
 
 
 def test_applying_twice_changes_nothing(cluster: Cluster) -> None:
@@ -147,3 +167,147 @@ def test_no_number_lives_in_a_sequence_so_that_a_copy_of_the_rows_carries_on(dat
             "select count(*) from pg_sequences where schemaname in ('public', 'homing')"
         ).fetchone()
     assert sequences == (0,)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What somebody had and saw before the rest of the migrations ran."""
+
+    user: User
+    known: Known
+    rows: dict[str, list[dict[str, Any]]]
+    epoch: str
+    cursor: int
+
+    @classmethod
+    def of(cls, user: User) -> "Before":
+        with user.signed_in() as caller:
+            known = furnish(caller.connection)
+            api = functions(caller.connection)
+            epoch, cursor = "", 0
+            if "pull_changes" in api:
+                answer = caller.pull(None, 0)
+                epoch, cursor = answer["epoch"], answer["cursor"]
+        with user.database.connect() as admin:
+            return cls(user, known, _rows(admin, user), epoch, cursor)
+
+
+def _rows(admin: psycopg.Connection, user: User) -> dict[str, list[dict[str, Any]]]:
+    tables = admin.execute(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1"
+    ).fetchall()
+    return {
+        table: [
+            row[0]
+            for row in admin.execute(
+                f"select to_jsonb(held) from public.{table} as held where owner_id = %s".encode(),
+                [user.user_id],
+            )
+        ]
+        for (table,) in tables
+    }
+
+
+def _kept(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> bool:
+    """Whether each earlier row is there with every earlier value; columns may have come."""
+    return all(any(row.items() <= each.items() for each in after) for row in before)
+
+
+def _apply(database: Database, files: tuple[Migration, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "migrations", lambda: files)
+        schema.apply(database.conninfo)
+
+
+@pytest.mark.parametrize("known", range(len(schema.migrations()) + 1))
+def test_from_every_earlier_state_everything_is_still_there(
+    cluster: Cluster, known: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cluster.empty_database() as database:
+        _apply(database, schema.migrations()[:known], monkeypatch)
+        people = [Before.of(database.new_user()) for _ in range(2)]
+        schema.apply(database.conninfo)
+        with database.connect() as admin:
+            assert faults(admin) == []
+            for person in people:
+                after = _rows(admin, person.user)
+                assert all(_kept(rows, after[table]) for table, rows in person.rows.items())
+        for person in people:
+            with person.user.signed_in() as caller:
+                _carry_on(caller, person)
+        with database.connect() as admin:
+            assert faults(admin) == []
+
+
+def _carry_on(caller: Caller, before: Before) -> None:
+    """The old cursor holds, an old message is known, a new one gets the next number, and the pull brings it."""
+    if before.epoch:
+        answer = caller.pull(before.epoch, before.cursor)
+        assert (answer["reset"], answer["changes"]) == (False, [])
+    chat = before.known.chats[0]
+    caller.save({"chat_id": chat})
+    [last] = [row["last_sequence_num"] for row in before.rows.get("chats", []) if row["chat_id"] == chat] or [
+        0
+    ]
+    again = caller.append(chat, [text(before.known.messages[0], "words"), text("new")])
+    had = before.rows.get("messages")
+    assert again[0][1:3] == (1, "duplicate" if had else "inserted")
+    assert again[1][1:3] == (max(last, 1) + 1, "inserted")
+    if before.epoch:
+        changes = caller.pull(before.epoch, before.cursor)["changes"]
+        assert "new" in {each["row"].get("message_id") for each in changes}
+
+
+def test_two_messages_of_one_turn_and_role_are_repaired_and_every_device_hears_of_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first release let a turn have several replies: all but the first leave the turn and lose nothing else."""
+    released = tuple(each for each in schema.migrations() if each.version <= "20261121091100")
+    with cluster.empty_database() as database:
+        _apply(database, released, monkeypatch)
+        people = [database.new_user() for _ in range(2)]
+        sent = [
+            text(f"{place}", turn_id="t", role=role) for place, role in enumerate(("user", "assistant") * 3)
+        ]
+        held = []
+        for person in people:
+            with person.signed_in() as caller:
+                chats = [caller.new_chat() for _ in range(2)]
+                for chat in chats:
+                    caller.append(chat, sent)
+                held.append((person, chats[0], caller.pull(None, 0)))
+        schema.apply(database.conninfo)
+        with database.connect() as admin:
+            assert faults(admin) == []
+            left = admin.execute("select message_id, turn_id from public.messages order by 1").fetchall()
+        assert set(left) == {("0", "t"), ("1", "t"), ("2", None), ("3", None), ("4", None), ("5", None)}
+        for person, chat, seen in held:
+            with person.signed_in() as caller:
+                heard = caller.pull(seen["epoch"], seen["cursor"])["changes"]
+                assert [each["row"]["turn_id"] for each in heard] == [None] * 8
+                assert [row[1:3] for row in caller.append(chat, sent)] == [
+                    (n, "duplicate") for n in range(1, 7)
+                ]
+                assert caller.append(chat, [text("2", "other", role="user")])[0][1:3] == (3, "conflict")
+        with database.connect() as admin:
+            assert faults(admin) == []
+
+
+def test_the_schema_is_the_same_however_a_database_got_there(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cluster.empty_database() as old, cluster.database() as fresh:
+        _apply(old, schema.migrations()[:12], monkeypatch)
+        Before.of(old.new_user())
+        schema.apply(old.conninfo)
+        assert _dumped(old) == _dumped(fresh)
+
+
+def _dumped(database: Database) -> list[str]:
+    with database.connect() as admin:
+        major = admin.info.server_version // 10_000
+    [binaries] = [each for each in versions() if each.major == major]
+    command = [str(binaries.path("pg_dump")), "--schema-only", "--dbname", database.conninfo]
+    dump = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    # Each dump has its own key in these two lines.
+    return [line for line in dump.splitlines() if not re.match(r"\\(un)?restrict ", line)]
