@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import psycopg
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+Entry = TypeVar("Entry")
 
 API_VERSION: Final = "2024-01-01"
+_SLICE_BYTES: Final = 256 * 1024
 
 # PostgREST's table, longest prefix first: https://docs.postgrest.org/en/stable/references/errors.html
 _STATUS_BY_SQLSTATE: Final = {
@@ -46,6 +50,29 @@ _STATUS_BY_SQLSTATE: Final = {
 _LOST: Final = frozenset({"57P01", "57P02", "57P03", "08000", "08003", "08006"})
 _TOO_DEEP: Final = "54001"
 
+# What to do about errors that PostgreSQL raises itself, longest prefix first. Hosted projects send them without.
+_HINTS: Final = {
+    "22003": "Send a number that its type can hold.",
+    "22007": "Send the time as RFC 3339 says, with an offset.",
+    "22008": "Send a time that exists.",
+    "22021": "Send the text as UTF-8.",
+    "22P02": "Check the form of each value: a UUID, a whole number, true or false.",
+    "22P05": "Take out the character U+0000: PostgreSQL cannot store it.",
+    "22": "Check the value of each argument.",
+    "23": "Another row is in the way, or one that is needed is not there: pull, then try again.",
+    "25006": "Call it with POST.",
+    "40": "Others changed the same rows and this call had no effect: try again.",
+    "42501": "Sign in as somebody who may do this.",
+    "42703": "Check the names of the columns.",
+    "42883": "Check the types of the values and columns.",
+    "42": "Check the names; an older server may not have them yet.",
+    "53": "The server has run out of something and this call had no effect: try again later.",
+    "54": "Send less, or nest it less deeply.",
+    "55P03": "Another call holds the lock and this one had no effect: try again.",
+    "57014": "It took too long and had no effect: ask for less, or try again later.",
+}
+_HINT: Final = "Try again; if it stays, tell whoever runs the server this code."
+
 
 def status_of(sqlstate: str, *, anonymous: bool) -> int:
     """The HTTP status that PostgREST gives for an SQLSTATE; `PTxyz` is how SQL asks for HTTP xyz."""
@@ -53,15 +80,15 @@ def status_of(sqlstate: str, *, anonymous: bool) -> int:
         return int(sqlstate[2:])
     if sqlstate == "42501" and anonymous:
         return 401
-    return next(
-        (status for prefix, status in _STATUS_BY_SQLSTATE.items() if sqlstate.startswith(prefix)), 400
-    )
+    return _nearest(_STATUS_BY_SQLSTATE, sqlstate, 400)
 
 
-def rest_error(
-    status: int, code: str, message: str, *, details: str | None = None, hint: str | None = None
-) -> Response:
-    """An error of `/rest/v1` in PostgREST's form."""
+def _nearest(table: Mapping[str, Entry], sqlstate: str, otherwise: Entry) -> Entry:
+    return next((entry for prefix, entry in table.items() if sqlstate.startswith(prefix)), otherwise)
+
+
+def rest_error(status: int, code: str, message: str, *, hint: str, details: str | None = None) -> Response:
+    """An error of `/rest/v1` in PostgREST's form. The hint says what to do; docs/errors.md lists the codes."""
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     body = {"code": code, "message": message, "details": details, "hint": hint}
     return _json(status, body, headers)
@@ -81,7 +108,7 @@ def database_error(error: psycopg.Error, *, anonymous: bool) -> Response:
         sqlstate,
         error.diag.message_primary or "The database refused the request.",
         details=error.diag.message_detail,
-        hint=error.diag.message_hint,
+        hint=error.diag.message_hint or _nearest(_HINTS, sqlstate, _HINT),
     )
 
 
@@ -112,6 +139,19 @@ def auth_error(
 def auth_answer(body: Mapping[str, object], status: int = 200) -> Response:
     """A success of `/auth/v1`."""
     return _json(status, body, {"X-Supabase-Api-Version": API_VERSION})
+
+
+class Passed(Response):
+    """A body that PostgreSQL wrote, sent in slices: a slow reader holds up the sending instead of filling buffers."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers as ASGI asks for it."""
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        await send(start)
+        for place in range(0, len(self.body), _SLICE_BYTES):
+            piece = bytes(self.body[place : place + _SLICE_BYTES])
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _json(status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Response:

@@ -1,12 +1,18 @@
-"""Reading request bodies with a bound on size and time."""
+"""Reading request bodies with a bound on size, time and memory."""
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
+from sync.protocol import REQUEST_MAX_BYTES
+
 _SECONDS: Final = 30.0
+_LARGE_SECONDS: Final = 300.0
+_LARGE_AT_ONCE: Final = 2
 # A client that is still sending does not read the answer, so some of what is too much is read and dropped.
 _DRAINED_BYTES: Final = 32 * 1024 * 1024
 
@@ -19,31 +25,79 @@ class BodyTooSlow(Exception):
     """The body did not arrive in time, or not at all."""
 
 
+class NoRoom(Exception):
+    """Others are sending large bodies, and none of them ended in time."""
+
+
 class NotAnObject(Exception):
     """The body is not one JSON object."""
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes. Raises BodyTooLarge, BodyTooSlow."""
-    chunks: list[bytes] = []
+async def read_body(
+    request: Request, limit: int, before_large: Callable[[], Awaitable[None]] | None = None
+) -> bytearray:
+    """The whole body, at most `limit` bytes. Raises BodyTooLarge, BodyTooSlow.
+
+    `before_large` is awaited once, before a body grows beyond REQUEST_MAX_BYTES, and may raise NoRoom.
+    """
+    body = bytearray()
     size = 0
+    refusal: Exception | None = None
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(_SECONDS) as deadline:
             async for chunk in request.stream():
                 size += len(chunk)
-                if size <= limit:
-                    chunks.append(chunk)
-                elif size > _DRAINED_BYTES:
+                if size > limit:
+                    refusal = refusal or BodyTooLarge()
+                elif before_large and size > REQUEST_MAX_BYTES:
+                    deadline.reschedule(asyncio.get_running_loop().time() + _LARGE_SECONDS)
+                    refusal = await _refusal_of(before_large)
+                    before_large = None
+                if refusal is None:
+                    body += chunk
+                elif size > limit + _DRAINED_BYTES:
                     break
+                else:
+                    body.clear()
     except (TimeoutError, ClientDisconnect):
         raise BodyTooSlow from None
-    if size > limit:
-        raise BodyTooLarge
-    return b"".join(chunks)
+    if refusal is not None:
+        raise refusal
+    return body
+
+
+async def _refusal_of(step: Callable[[], Awaitable[None]]) -> NoRoom | None:
+    try:
+        await step()
+    except NoRoom as refusal:
+        return refusal
+    return None
+
+
+class Room:
+    """Lets a few bodies beyond REQUEST_MAX_BYTES in at once; the next is not read on before one of them is done."""
+
+    def __init__(self, places: int = _LARGE_AT_ONCE, patience: float = _SECONDS) -> None:
+        self._places = asyncio.Semaphore(places)
+        self._patience = patience
+
+    @asynccontextmanager
+    async def body(self, request: Request, limit: int) -> AsyncIterator[bytearray]:
+        """The whole body; its place is held until the block ends. Raises BodyTooLarge, BodyTooSlow, NoRoom."""
+        async with AsyncExitStack() as held:
+
+            async def take_place() -> None:
+                try:
+                    async with asyncio.timeout(self._patience):
+                        await held.enter_async_context(self._places)
+                except TimeoutError:
+                    raise NoRoom from None
+
+            yield await read_body(request, limit, take_place)
 
 
 async def read_object(request: Request, limit: int) -> dict[str, object]:
-    """The body as a JSON object; NotAnObject for anything else."""
+    """The body as a JSON object; NotAnObject for anything else. Raises BodyTooLarge, BodyTooSlow."""
     try:
         value = json.loads(await read_body(request, limit))
     except (ValueError, RecursionError):

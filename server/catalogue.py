@@ -1,7 +1,7 @@
-"""The functions that may be called over HTTP, read from PostgreSQL, each with the one statement that calls it."""
+"""What may be asked for over HTTP, read from PostgreSQL: relations, and functions with the statement that calls each."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -10,6 +10,8 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
+from server import relations
+from server.relations import Relation
 from sync.protocol import MAX_ROWS
 
 _MISS_INTERVAL_SECONDS: Final = 1.0
@@ -57,7 +59,7 @@ class _Described:
 
 
 class Catalogue:
-    """Knows the functions of schema public; asks PostgreSQL again when a name is missing, once a second at most."""
+    """Knows what schema public offers; asks PostgreSQL again when something is missing, once a second at most."""
 
     def __init__(
         self, pool: AsyncConnectionPool[psycopg.AsyncConnection], clock: Callable[[], float] = time.monotonic
@@ -65,20 +67,34 @@ class Catalogue:
         self._pool = pool
         self._clock = clock
         self._functions: dict[str, Function] = {}
+        self._relations: dict[str, Relation] = {}
         self._missed_at = float("-inf")
 
-    async def find(self, name: str) -> Function | None:
+    async def function(self, name: str) -> Function | None:
         """The function of that name; None when there is none, or more than one."""
-        if name not in self._functions and self._clock() - self._missed_at >= _MISS_INTERVAL_SECONDS:
-            self._missed_at = self._clock()
-            await self.read()
+        if name not in self._functions:
+            await self._read_again()
         return self._functions.get(name)
 
+    async def relation(self, name: str, columns: Collection[str]) -> Relation | None:
+        """The table or view of that name; None when there is none. It may lack some of the columns."""
+        known = self._relations.get(name)
+        if known is None or not known.columns.keys() >= set(columns):
+            await self._read_again()
+        return self._relations.get(name)
+
+    async def _read_again(self) -> None:
+        if self._clock() - self._missed_at >= _MISS_INTERVAL_SECONDS:
+            self._missed_at = self._clock()
+            await self.read()
+
     async def read(self) -> None:
-        """Reads all functions again."""
-        async with self._pool.connection() as db, db.cursor(row_factory=class_row(_Described)) as cursor:
-            await cursor.execute(_DESCRIBE)
-            described = await cursor.fetchall()
+        """Reads everything anew."""
+        async with self._pool.connection() as db:
+            async with db.cursor(row_factory=class_row(_Described)) as cursor:
+                await cursor.execute(_DESCRIBE)
+                described = await cursor.fetchall()
+            self._relations = await relations.describe(db)
         names = [row.name for row in described]
         self._functions = {row.name: _function(row) for row in described if names.count(row.name) == 1}
 

@@ -1,7 +1,8 @@
-"""The pool of connections to PostgreSQL, and one function call as a caller in a single round trip."""
+"""The pool of connections to PostgreSQL, and one statement as a caller in a single round trip."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import psycopg
@@ -10,6 +11,7 @@ from psycopg.adapt import Dumper
 from psycopg_pool import AsyncConnectionPool
 
 from server.tokens import ANON_ROLE, Caller
+from sync.protocol import REQUEST_MAX_BYTES
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection]
 
@@ -26,15 +28,21 @@ select
 """
 
 
-class JsonBody(bytes):
+@dataclass(frozen=True, slots=True)
+class JsonBody:
     """JSON text as it came from the network, for a jsonb parameter that PostgreSQL parses."""
+
+    text: bytes | bytearray
+
+    def __len__(self) -> int:
+        return len(self.text)
 
 
 class _JsonBodyDumper(Dumper):
     oid = psycopg.adapters.types["jsonb"].oid
 
     def dump(self, obj: JsonBody) -> Buffer:
-        return obj
+        return obj.text
 
 
 async def _configure(connection: psycopg.AsyncConnection) -> None:
@@ -64,12 +72,18 @@ async def open_pool(conninfo: str) -> AsyncIterator[Pool]:
 
 
 async def call_as(
-    pool: Pool, caller: Caller, statement: bytes, body: JsonBody, *, read_only: bool
-) -> tuple[bytes, bytes | None]:
-    """Runs a catalogue statement as the caller, gives its verdict and answer as the bytes PostgreSQL wrote.
+    pool: Pool,
+    caller: Caller,
+    statement: bytes,
+    parameters: Sequence[object],
+    *,
+    read_only: bool,
+    keep: bool = True,
+) -> list[bytes | None]:
+    """Runs a statement of one row as the caller, gives its columns as the bytes PostgreSQL wrote.
 
     A pipeline without BEGIN is one transaction that ends at its Sync: identity, call and commit cost one
-    round trip, and a failed call leaves nothing behind.
+    round trip, and a failed call leaves nothing behind. `keep` says that the statement will come again.
     """
     timeout = _TIMEOUT_BY_ROLE.get(caller.role, _TIMEOUT)
     async with pool.connection() as db:
@@ -79,7 +93,7 @@ async def call_as(
                 await who.execute(
                     _BECOME, (caller.role, caller.claims, timeout, "on" if read_only else "off"), prepare=True
                 )
-                await call.execute(statement, (body,), prepare=True)
+                await call.execute(statement, parameters, prepare=keep)
         except psycopg.OperationalError:
             if db.broken:
                 # The others in the pool are most likely lost too: replace them before they fail a call each.
@@ -87,7 +101,14 @@ async def call_as(
             raise
         result = call.pgresult
         assert result is not None
-        return result.get_value(0, 0) or b"", result.get_value(0, 1)
+        row = [result.get_value(0, column) for column in range(result.nfields)]
+        if (
+            sum(len(part) for part in (*parameters, *row) if isinstance(part, (JsonBody, bytes)))
+            > REQUEST_MAX_BYTES
+        ):
+            # libpq's buffers never shrink: the pool replaces the connection by one with small ones.
+            await db.close()
+        return row
 
 
 async def become(db: psycopg.AsyncConnection, caller: Caller) -> None:

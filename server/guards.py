@@ -22,6 +22,9 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_MISTAKE: Final = rest_error(
+    500, "XX000", "The server made a mistake.", hint="Try again; if it stays, tell whoever runs the server."
+)
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -102,7 +105,7 @@ class Guard:
         except Exception as error:  # noqa: BLE001  # a traceback or message could carry a token or message text
             _log.error("Unforeseen %s in %s.", type(error).__name__, _place(error))  # as above
             if not started and scope["type"] == "http":
-                await rest_error(500, "XX000", "The server made a mistake.")(scope, receive, send_guarded)
+                await _MISTAKE(scope, receive, send_guarded)
 
     def _refusal(self, headers: Headers) -> Response | None:
         host, origin = headers.get("host"), headers.get("origin")
@@ -114,7 +117,12 @@ class Guard:
                 hint="Use the url that homing serve printed.",
             )
         if origin is not None and not self._hosts.welcomes(origin, host):
-            return rest_error(403, "PT403", "Web pages of another origin may not use this server.")
+            return rest_error(
+                403,
+                "PT403",
+                "Web pages of another origin may not use this server.",
+                hint="Let whoever runs the server allow this origin.",
+            )
         return None
 
 
