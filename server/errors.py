@@ -3,6 +3,7 @@
 ServerError
 ├── NoPostgres            no usable PostgreSQL on this computer: install one or name a database
 ├── UnusableSetting       an option cannot work: give another value
+├── UnusableCertificate   the TLS files are missing, no pair or expired: give others
 ├── CannotListen          the address is taken or not this machine's: choose another
 ├── KeysUnreadable        the server's keys can be neither read nor made
 ├── AlreadyServing        another server holds this data directory
@@ -21,6 +22,10 @@ class NoPostgres(ServerError):
 
 class UnusableSetting(ServerError):
     """An option of the command cannot work as it was given."""
+
+
+class UnusableCertificate(ServerError):
+    """The certificate and key cannot be served with."""
 
 
 class CannotListen(ServerError):

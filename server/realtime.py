@@ -74,14 +74,8 @@ async def _converse(websocket: WebSocket, member: Member, conversation: "Convers
     for outcome in ended:
         if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect):
             raise outcome
-    closing = (
-        member.closing.result()
-        if member.closing.done()
-        else reading.result()
-        if not reading.cancelled()
-        else None
-    )
-    if closing and websocket.client_state is WebSocketState.CONNECTED:
+    closing = member.closing.result() if member.closing.done() else ended[0]
+    if isinstance(closing, Closing) and websocket.client_state is WebSocketState.CONNECTED:
         with suppress(TimeoutError, WebSocketDisconnect):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await websocket.close(closing.code, closing.reason)

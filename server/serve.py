@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psycopg
 
-from server import keys, schema
+from server import keys, logs, schema
+from server.certificates import Certificates
 from server.errors import DatabaseUnavailable, KeysUnreadable, ServerError
 from server.gateway import Gateway, open_gateway
 from server.guards import is_loopback
@@ -25,7 +26,10 @@ OnReady = Callable[[str, str], None]
 def serve(data_dir: Path, settings: Settings, on_ready: OnReady) -> None:
     """Serves until SIGINT or SIGTERM. Raises ServerError when it cannot start; the message is one line for people."""
     stop = Stop()
-    with _signals(stop), listening(settings.host, settings.port) as listener:
+    tls = (
+        Certificates(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
+    )
+    with logs.on_stderr(), _signals(stop), listening(settings.host, settings.port) as listener:
         _warn_of_an_open_address(settings)
         root = data_dir / "server"
         postgres = Postgres(root, settings.database_url)
@@ -36,7 +40,7 @@ def serve(data_dir: Path, settings: Settings, on_ready: OnReady) -> None:
             # Psycopg cannot use the proactor loop, the default on Windows.
             loops = asyncio.SelectorEventLoop if sys.platform == "win32" else None
             with asyncio.Runner(loop_factory=loops) as runner:
-                runner.run(_run(conninfo, root, own, listener, settings, on_ready, stop))
+                runner.run(_run(conninfo, root, own, listener, settings, tls, on_ready, stop))
         except (psycopg.Error, TimeoutError):
             raise DatabaseUnavailable(
                 "PostgreSQL went away during the start: start the server again."
@@ -55,17 +59,28 @@ async def _run(
     own: keys.Keys,
     listener: socket.socket,
     settings: Settings,
+    tls: Certificates | None,
     on_ready: OnReady,
     stop: Stop,
 ) -> None:
-    url = settings.public_url or url_of(listener, settings.host)
+    url = settings.public_url or url_of(listener, settings.host, scheme="https" if tls else "http")
+
+    def chores() -> None:
+        _follow_keys(root, gateway)
+        if tls is not None:
+            tls.refresh()
+
     async with open_gateway(conninfo, own, settings, url=url) as gateway:
         server = HttpServer(
-            configured(gateway.app, trusted_proxies=settings.trusted_proxies),
+            configured(
+                gateway.app,
+                trusted_proxies=settings.trusted_proxies,
+                tls=tls.context if tls is not None else None,
+            ),
             ready=lambda: on_ready(url, own.publishable),
             stop=stop,
             hang_up=gateway.hang_up,
-            chores=lambda: _follow_keys(root, gateway),
+            chores=chores,
         )
         await server.serve(sockets=[listener])
 
@@ -79,10 +94,10 @@ def _follow_keys(root: Path, gateway: Gateway) -> None:
 
 
 def _warn_of_an_open_address(settings: Settings) -> None:
-    if not is_loopback(settings.host) and settings.public_url is None:
+    if not is_loopback(settings.host) and settings.public_url is None and settings.tls_cert is None:
         print(  # noqa: T201  # a warning for whoever typed the command
             f"homing: {settings.host} can be reached by others, and nothing is encrypted: "
-            "put a TLS proxy in front.",
+            "give --tls-cert and --tls-key, or put a TLS proxy in front.",
             file=sys.stderr,
         )
 
