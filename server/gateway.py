@@ -27,6 +27,7 @@ from server.pokes import Pokes
 from server.realtime import Realtime
 from server.rpc import Rpc
 from server.settings import Settings
+from server.tables import METHODS, Tables
 from server.tokens import Tokens
 from server.topics import TopicPolicies
 
@@ -77,6 +78,7 @@ async def open_gateway(conninfo: str, keys: Keys, settings: Settings, *, url: st
         routes = [
             Route("/health", _health(pool)),
             Route("/rest/v1/rpc/{name}", Rpc(door, catalogue, pool).endpoint, methods=["POST", "GET"]),
+            Route("/rest/v1/{table}", Tables(door, catalogue, pool).endpoint, methods=METHODS),
             *_auth_routes(auth),
             WebSocketRoute(
                 "/realtime/v1/websocket", Realtime(door, hub, TopicPolicies(pool).allows).endpoint
