@@ -1,16 +1,19 @@
 """Many clients at once on a real PostgreSQL: nothing doubled, missed or deadlocked (I5 to I10), and tests with teeth."""
 
 import random
-import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
 
-from tests.fakes.cluster import Cluster, Database, User, text
+from server.postgres import Postgres
+from tests.fakes.cluster import Cluster, Database, User, text, versions
+from tests.fakes.findings import Findings
+from tests.fakes.folders import open_folder
+from tests.fakes.storm import Storm, Weather
 
 WRITERS = 8
 
@@ -20,65 +23,34 @@ def user(database: Database) -> User:
     return database.new_user()
 
 
-def _append_with_lost_answers(user: User, chat: str, seed: int, count: int) -> list[int]:
-    """What a client learns that retries every message until it hears of it; a fifth of the answers is lost."""
-    chance = random.Random(seed)
-    numbers = []
-    with user.signed_in() as caller:
-        for _ in range(count):
-            message = text()
-            answer = caller.append(chat, [message])
-            while chance.random() < 0.2:
-                answer = caller.append(chat, [message])
-            numbers.append(int(answer[0][1]))
-    return numbers
+PLAIN = Weather(clients=8, messages=60, largest_batch=3, chats=1, lost_answers=0, others=False)
+"""Nothing goes wrong but what the design itself does wrong."""
 
 
-def test_16_clients_with_lost_answers_get_exactly_the_numbers_one_to_n(user: User) -> None:
-    with user.signed_in() as caller:
-        chat = caller.new_chat()
-    with ThreadPoolExecutor(16) as clients:
-        learned = list(clients.map(lambda seed: _append_with_lost_answers(user, chat, seed, 200), range(16)))
-    assert sorted(number for numbers in learned for number in numbers) == list(range(1, 3201))
-    assert all(numbers == sorted(numbers) for numbers in learned)
-    with user.signed_in() as caller:
-        assert caller.rows("select count(*), max(sequence_num) from public.messages") == [(3200, 3200)]
-        assert caller.count(chat) == 3200
+@pytest.fixture
+def own_cluster(cluster: Cluster) -> Iterator[tuple[Database, Postgres]]:
+    """A PostgreSQL of the same version for this test alone, which may be killed."""
+    with cluster.database() as sibling, sibling.connect() as admin:
+        major = admin.info.server_version // 10_000
+    [binaries] = [each for each in versions() if each.major == major]
+    with (
+        open_folder() as root,
+        Postgres(root, binaries=binaries) as postgres,
+        Cluster(postgres.start()).database() as database,
+    ):
+        yield database, postgres
 
 
-def test_killed_clients_leave_whole_batches_or_nothing(database: Database, user: User) -> None:
-    with user.signed_in() as caller:
-        chat = caller.new_chat()
-    batches = [[text(f"{batch}-{n}") for n in range(50)] for batch in range(30)]
-
-    def append(batch: list[dict[str, object]]) -> None:
-        with user.signed_in() as caller:
-            pid = caller.connection.info.backend_pid
-            killer = threading.Timer(random.uniform(0, 0.004), _kill, [database, pid])
-            killer.start()
-            try:
-                caller.append(chat, batch)
-            except psycopg.OperationalError:
-                pass
-            finally:
-                killer.join()
-
-    with ThreadPoolExecutor(4) as clients:
-        list(clients.map(append, batches))
-    with user.signed_in() as caller:
-        stored = caller.rows(
-            "select split_part(message_id, '-', 1), count(*) from public.messages group by 1"
-        )
-        assert {count for _, count in stored} <= {50}
-        for batch in batches:
-            caller.append(chat, batch)
-        numbers = caller.rows("select sequence_num from public.messages order by 1")
-        assert [row[0] for row in numbers] == list(range(1, 1501))
-
-
-def _kill(database: Database, pid: int) -> None:
-    with database.connect() as admin:
-        admin.execute("select pg_terminate_backend(%s)", [pid])
+def test_16_clients_in_a_storm_lose_double_and_miss_nothing(
+    own_cluster: tuple[Database, Postgres],
+) -> None:
+    """A fifth of the answers lost, connections killed, PostgreSQL stopped dead three times, and others deleting."""
+    database, postgres = own_cluster
+    storm = Storm(database.new_user(), Weather(kills=True, crashes=3), postgres)
+    assert storm.run() == Findings()
+    assert storm.crashes == 3
+    assert storm.kills >= 10
+    assert storm.pulls >= 50
 
 
 def test_calls_that_name_chats_in_opposite_orders_never_deadlock(user: User) -> None:
@@ -100,22 +72,7 @@ def test_calls_that_name_chats_in_opposite_orders_never_deadlock(user: User) -> 
         assert caller.rows("select sum(last_sequence_num) from public.chats") == [(WRITERS * 40 * 3,)]
 
 
-def test_a_poller_beside_8_writers_misses_no_change(user: User) -> None:
-    missed, seen = _missed_by_a_poller(user, per_writer=150)
-    assert seen == WRITERS * 150
-    assert missed == 0
-
-
-def test_the_poller_would_see_the_fault_of_a_counter_that_does_not_wait(cluster: Cluster) -> None:
-    """The negative control: with a plain sequence a later number commits first and a cursor moves past both."""
-    with cluster.database() as database:
-        with database.connect() as admin:
-            admin.execute(UNSAFE)
-        missed, _ = _missed_by_a_poller(database.new_user(), per_writer=150)
-    assert missed > 0
-
-
-UNSAFE = """
+SEQUENCE_CURSOR = """
 create sequence public.unsafe_change;
 create or replace function homing.lock_head(p_owner uuid) returns bigint
 language plpgsql volatile set search_path = '' as $$
@@ -137,49 +94,70 @@ end $$;
 create trigger head_of_all before update on public.owner_heads for each row execute function public.head_of_all();
 """
 
+ONE_STATEMENT = """
+drop index public.messages_by_sequence;
+create or replace function public.append_messages(p_chat_id uuid, p_messages jsonb)
+returns table (message_id text, sequence_num bigint, status text, reason text)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_owner constant uuid := homing.caller();
+  v_last bigint;
+  v_head bigint;
+begin
+  select coalesce(max(number), 0) into v_last from (
+    select null::void as held, 0 as number
+    union all select pg_advisory_xact_lock(hashtextextended(p_chat_id::text, 0)), 0
+    union all select null, sequence_num from public.messages where owner_id = v_owner and chat_id = p_chat_id
+  ) as locked_and_read;
+  v_head := homing.lock_head(v_owner);
+  update public.owner_heads set head = v_head + jsonb_array_length(p_messages) where owner_id = v_owner;
+  return query
+    insert into public.messages (owner_id, chat_id, message_id, sequence_num, role, content, octets, change)
+    select v_owner, p_chat_id, item ->> 'message_id', v_last + place, 'user', '[]', 2, v_head + place
+    from jsonb_array_elements(p_messages) with ordinality as sent (item, place)
+    returning message_id, sequence_num, 'inserted', null::text;
+end $$;
+"""
 
-def _missed_by_a_poller(user: User, per_writer: int) -> tuple[int, int]:
-    """How many messages a device that only ever pulls after its cursor lacks at the end, and how many it has."""
-    with user.signed_in() as caller:
-        chats = [caller.new_chat() for _ in range(WRITERS)]
-    writing = threading.Event()
-    writing.set()
-    seen = set[tuple[str, str]]()
-
-    def poll() -> None:
-        with user.signed_in() as caller:
-            epoch, cursor = None, 0
-            while True:
-                last_round = not writing.is_set()
-                answer = caller.pull(epoch, cursor)
-                epoch, cursor = answer["epoch"], answer["cursor"]
-                rows = [each["row"] for each in answer["changes"] if each["kind"] == "message"]
-                seen.update((row["chat_id"], row["message_id"]) for row in rows)
-                if last_round and not answer["more"]:
-                    return
-
-    def write(chat: str) -> None:
-        with user.signed_in() as caller:
-            for _ in range(per_writer):
-                caller.append(chat, [text()])
-
-    with _thread(poll), ThreadPoolExecutor(WRITERS) as writers:
-        list(writers.map(write, chats))
-        writing.clear()
-    with user.signed_in() as caller:
-        stored = {
-            (str(chat), message)
-            for chat, message in caller.rows("select chat_id, message_id from public.messages")
-        }
-    return len(stored - seen), len(seen)
+NO_WAIT_FOR_THE_DISK = (
+    "alter system set synchronous_commit = off",
+    "alter system set wal_writer_delay = '10s'",
+    "alter system set wal_writer_flush_after = '1GB'",
+    "select pg_reload_conf()",
+)
 
 
-@contextmanager
-def _thread(target: Callable[[], None]) -> Iterator[None]:
-    with ThreadPoolExecutor(1) as one:
-        running = one.submit(target)
-        yield
-        running.result(60)
+def test_the_storm_would_show_a_cursor_from_a_sequence(cluster: Cluster) -> None:
+    """A later number commits first, and a device's cursor moves past both."""
+    with cluster.database() as database:
+        with database.connect() as admin:
+            admin.execute(SEQUENCE_CURSOR)
+        weather = replace(PLAIN, messages=150, largest_batch=1, chats=8)
+        assert Storm(database.new_user(), weather).run().missed > 0
+
+
+def test_the_storm_would_show_a_lock_and_a_maximum_in_one_statement(cluster: Cluster) -> None:
+    """The statement's snapshot is older than its lock, so two callers read the same maximum."""
+    with cluster.database() as database:
+        with database.connect() as admin:
+            admin.execute(ONE_STATEMENT)
+        assert Storm(database.new_user(), PLAIN).run().doubled > 0
+
+
+def test_the_storm_would_show_commits_that_do_not_wait_for_the_disk(
+    own_cluster: tuple[Database, Postgres],
+) -> None:
+    database, postgres = own_cluster
+    with database.connect() as admin:
+        for statement in NO_WAIT_FOR_THE_DISK:
+            admin.execute(statement.encode())
+    storm = Storm(database.new_user(), replace(PLAIN, crashes=1), postgres)
+    assert storm.run().lost > 0
+
+
+def test_the_storm_finds_nothing_where_only_the_design_is_at_fault_in_the_others(database: Database) -> None:
+    assert Storm(database.new_user(), PLAIN).run() == Findings()
 
 
 def test_a_write_that_waits_too_long_for_a_lock_gives_up_and_may_be_retried(
