@@ -1,48 +1,15 @@
 """Who listens to which realtime topic, and the frames on their way to each listener."""
 
 import asyncio
-import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
-_FRAMES_WAITING: Final = 64
-TOPIC_PREFIX: Final = "realtime:"
+from server.frames import Frame, Version, broadcast
 
-
-class Version(StrEnum):
-    """The two serialisations of the Phoenix protocol."""
-
-    V1 = "1.0.0"
-    V2 = "2.0.0"
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One message of the Phoenix protocol, in either direction."""
-
-    topic: str
-    event: str
-    payload: Mapping[str, object] = field(default_factory=dict)
-    ref: str | None = None
-    join_ref: str | None = None
-
-    def encode(self, version: Version) -> str:
-        """The text frame; `ref` is always there, clients drop frames without it."""
-        if version is Version.V2:
-            return json.dumps([self.join_ref, self.ref, self.topic, self.event, self.payload])
-        return json.dumps(
-            {
-                "event": self.event,
-                "topic": self.topic,
-                "payload": self.payload,
-                "ref": self.ref,
-                "join_ref": self.join_ref,
-            }
-        )
+_FRAMES_WAITING: Final = 128
 
 
 @dataclass(frozen=True)
@@ -60,25 +27,49 @@ SESSION_ENDED: Final = Closing(1008, "session ended")
 
 
 class Member:
-    """One socket as the hub sees it: a bounded queue of frames, and the wish to close."""
+    """One socket as the hub sees it: the frames that wait for it, and the wish to close."""
 
     def __init__(self, version: Version) -> None:
         self.version = version
-        self.frames: asyncio.Queue[str] = asyncio.Queue(_FRAMES_WAITING)
         self.closing: asyncio.Future[Closing] = asyncio.get_running_loop().create_future()
         self.sessions: dict[str, uuid.UUID | None] = {}
+        self._waiting: dict[Hashable, str] = {}
+        self._filled = asyncio.Event()
 
-    def offer(self, text: str) -> None:
-        """Queues a frame; a socket that does not keep up is closed rather than buffered without bound."""
-        try:
-            self.frames.put_nowait(text)
-        except asyncio.QueueFull:
+    def offer(self, frame: Frame) -> None:
+        """Queues an answer. A socket that asks and does not read is closed rather than buffered without bound."""
+        self._queue(object(), frame.encode(self.version))
+
+    def poke(self, topic: str, event: str, text: str) -> None:
+        """Queues a broadcast. It says "look again", so the newest takes the place of one that still waits."""
+        self._queue((topic, event), text)
+
+    def forget(self, topic: str) -> None:
+        """Drops the broadcasts of a topic that still wait."""
+        self._waiting = {key: text for key, text in self._waiting.items() if _topic_of(key) != topic}
+
+    async def next(self) -> str:
+        """The text that goes out next; waits for one."""
+        while not self._waiting:
+            self._filled.clear()
+            await self._filled.wait()
+        return self._waiting.pop(next(iter(self._waiting)))
+
+    def _queue(self, key: Hashable, text: str) -> None:
+        if key not in self._waiting and len(self._waiting) >= _FRAMES_WAITING:
             self.close(SLOW)
+            return
+        self._waiting[key] = text
+        self._filled.set()
 
     def close(self, closing: Closing) -> None:
         """Asks the socket to end; the first reason stands."""
         if not self.closing.done():
             self.closing.set_result(closing)
+
+
+def _topic_of(key: Hashable) -> str | None:
+    return key[0] if isinstance(key, tuple) else None
 
 
 class Hub:
@@ -106,6 +97,7 @@ class Hub:
     def part(self, member: Member, topic: str) -> None:
         """The member no longer hears the topic."""
         member.sessions.pop(topic, None)
+        member.forget(topic)
         members = self._by_topic[topic]
         members.discard(member)
         if not members:
@@ -114,12 +106,10 @@ class Hub:
     def publish(self, topic: str, event: str, payload: object) -> None:
         """Sends a broadcast to all who hear the topic."""
         members = self._by_topic.get(topic, ())
-        frame = Frame(
-            TOPIC_PREFIX + topic, "broadcast", {"event": event, "type": "broadcast", "payload": payload}
-        )
+        frame = broadcast(topic, event, payload)
         texts = {version: frame.encode(version) for version in {member.version for member in members}}
         for member in members:
-            member.offer(texts[member.version])
+            member.poke(topic, event, texts[member.version])
 
     def end_sessions(self, ended: Iterable[uuid.UUID]) -> None:
         """Closes the sockets that joined with a session that is over."""

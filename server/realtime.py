@@ -1,7 +1,6 @@
 """`/realtime/v1/websocket`: private broadcast channels for the official clients, Phoenix protocol 1 and 2."""
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -11,7 +10,8 @@ from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from server.callers import Door
-from server.hub import TOPIC_PREFIX, Closing, Frame, Hub, Member, Version
+from server.frames import TOPIC_PREFIX, Frame, Version, parse
+from server.hub import Closing, Hub, Member
 from server.tokens import Caller, TokenRefused
 
 _CHANNELS: Final = 100
@@ -22,6 +22,7 @@ _CLOSE_SECONDS: Final = 1.0
 _EXPIRED: Final = Closing(1008, "access token expired")
 _UNREADABLE: Final = Closing(1003, "frame is not of the protocol")
 _SILENT: Final = Closing(1000, "no heartbeat")
+_LEFT: Final = Closing(1000, "the client left")
 _TOO_MANY: Final = Closing(1008, "too many refused joins")
 
 
@@ -83,7 +84,7 @@ async def _converse(websocket: WebSocket, member: Member, conversation: "Convers
 
 async def _write(websocket: WebSocket, member: Member) -> None:
     while True:
-        await websocket.send_text(await member.frames.get())
+        await websocket.send_text(await member.next())
 
 
 async def _read(websocket: WebSocket, conversation: "Conversation") -> Closing:
@@ -91,12 +92,12 @@ async def _read(websocket: WebSocket, conversation: "Conversation") -> Closing:
         left = conversation.seconds_left()
         try:
             async with asyncio.timeout(min(left, _SILENCE_SECONDS)):
-                text = await websocket.receive_text()
+                message = await websocket.receive()
         except TimeoutError:
             return _EXPIRED if left <= _SILENCE_SECONDS else _SILENT
-        except KeyError:
-            return _UNREADABLE
-        if closing := await conversation.hear(text):
+        if message["type"] == "websocket.disconnect":
+            return _LEFT
+        if closing := await conversation.hear(message.get("text") or message.get("bytes") or ""):
             return closing
 
 
@@ -118,9 +119,9 @@ class Conversation:
         """Seconds until the first token of a joined channel expires."""
         return max(0.0, min(self._expiries.values(), default=float("inf")) - self._clock())
 
-    async def hear(self, text: str) -> Closing | None:
+    async def hear(self, received: str | bytes) -> Closing | None:
         """Takes one frame; the answer, if any, is queued. Gives a reason to close the socket, or None."""
-        frame = _parse(text, self._member.version)
+        frame = parse(received, self._member.version)
         if frame is None:
             return _UNREADABLE
         match frame.event:
@@ -184,24 +185,5 @@ class Conversation:
             self._hub.part(self._member, topic.removeprefix(TOPIC_PREFIX))
 
     def _reply(self, to: Frame, status: str, response: dict[str, object]) -> None:
-        answer = Frame(to.topic, "phx_reply", {"status": status, "response": response}, to.ref, to.join_ref)
-        self._member.offer(answer.encode(self._member.version))
-
-
-def _parse(text: str, version: Version) -> Frame | None:
-    try:
-        value = json.loads(text)
-        if version is Version.V2:
-            join_ref, ref, topic, event, payload = value
-        else:
-            topic, event, payload = value["topic"], value["event"], value.get("payload")
-            ref, join_ref = value.get("ref"), value.get("join_ref")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-    if not (isinstance(topic, str) and isinstance(event, str) and len(topic) <= 255):
-        return None
-    return Frame(topic, event, payload if isinstance(payload, dict) else {}, _ref(ref), _ref(join_ref))
-
-
-def _ref(value: object) -> str | None:
-    return value if isinstance(value, str) else str(value) if isinstance(value, int) else None
+        answer = {"status": status, "response": response}
+        self._member.offer(Frame(to.topic, "phx_reply", answer, to.ref, to.join_ref))

@@ -21,6 +21,9 @@ class TopicPolicies:
             return await self._probe(caller, topic)
         except (psycopg.OperationalError, PoolTimeout):
             raise ConnectionError from None
+        except (psycopg.DataError, UnicodeEncodeError):
+            # No policy can name what PostgreSQL's text cannot hold.
+            return False
 
     async def _probe(self, caller: Caller, topic: str) -> bool:
         probe = uuid.uuid4()

@@ -145,7 +145,9 @@ def test_version_two_speaks_in_arrays(served: Served, anna: Person) -> None:
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("topic", ["user:{other}", "user:", "user:%", "other", "user:{own}x", ""])
+@pytest.mark.parametrize(
+    "topic", ["user:{other}", "user:", "user:%", "other", "user:{own}x", "", "user:{own}\0", "user:\ud800"]
+)
 def test_nobody_joins_a_topic_that_is_not_theirs(served: Served, anna: Person, topic: str) -> None:
     other = served.sign_up()
     wanted = topic.format(other=other.user_id, own=anna.user_id)
@@ -324,7 +326,9 @@ def test_a_client_that_keeps_knocking_is_closed(served: Served, anna: Person) ->
     asyncio.run(story())
 
 
-def test_a_client_that_does_not_read_is_dropped_and_the_others_hear_on(served: Served, anna: Person) -> None:
+def test_a_client_that_reads_late_hears_the_newest_poke_and_the_others_hear_on(
+    served: Served, anna: Person
+) -> None:
     bursts = [range(first, first + 50) for first in range(1, 3001, 50)]
 
     def flood(numbers: range) -> None:
@@ -335,13 +339,55 @@ def test_a_client_that_does_not_read_is_dropped_and_the_others_hear_on(served: S
                 (f"user:{anna.user_id}", numbers.start, numbers.stop - 1),
             )
 
+    async def heads(opened: ClientConnection, last: int) -> list[int]:
+        heard = [0]
+        while heard[-1] < last:
+            heard.append((await hear(opened))["payload"]["payload"]["head"])
+        return heard
+
     async def story() -> None:
-        async with socket(served) as deaf, socket(served) as quick:
-            for opened in (deaf, quick):
+        async with socket(served) as late, socket(served) as quick:
+            for opened in (late, quick):
                 await join(opened, f"user:{anna.user_id}", anna.access_token)
             for numbers in bursts:
                 await asyncio.to_thread(flood, numbers)
-                assert [(await hear(quick))["payload"]["payload"]["head"] for _ in numbers] == list(numbers)
-            assert (await close_of(deaf))[0] in (1006, 1013)
+                heard = await heads(quick, numbers[-1])
+                assert heard == sorted(heard)
+            heard = await heads(late, 3000)
+            assert heard == sorted(heard)
+            assert len(heard) < 3000
+
+    asyncio.run(story())
+
+
+def test_a_client_that_asks_and_never_reads_is_dropped(served: Served, anna: Person) -> None:
+    topic = f"realtime:user:{anna.user_id}"
+
+    async def story() -> None:
+        async with socket(served) as opened:
+            await join(opened, f"user:{anna.user_id}", anna.access_token)
+            with suppress(ConnectionClosedError):
+                for number in range(20_000):
+                    await say(opened, "nonsense", topic, {}, ref="r" * 1_000 + str(number))
+            assert (await close_of(opened))[0] in (1006, 1013)
+
+    asyncio.run(story())
+
+
+def test_version_two_refuses_a_binary_broadcast_and_stays_open(served: Served, anna: Person) -> None:
+    topic = f"realtime:user:{anna.user_id}"
+
+    async def story() -> None:
+        async with socket(served, "2.0.0") as opened:
+            given = {"config": {"private": True}, "access_token": anna.access_token}
+            await opened.send(json.dumps(["1", "1", topic, "phx_join", given]))
+            await hear(opened)
+            await opened.send(
+                bytes([3, 1, 1, len(topic), 7, 0, 1]) + f"12{topic}changed".encode() + b'{"head": 9}'
+            )
+            join_ref, ref, name, event, payload = await hear(opened)
+            assert (join_ref, ref, name, event, payload["status"]) == ("1", "2", topic, "phx_reply", "error")
+            await opened.send(json.dumps([None, "3", "phoenix", "heartbeat", {}]))
+            assert await hear(opened) == [None, "3", "phoenix", "phx_reply", {"status": "ok", "response": {}}]
 
     asyncio.run(story())
