@@ -14,11 +14,12 @@ create table public.projects (
   change bigint,
   primary key (owner_id, project_id)
 ) with (fillfactor = 70);
-create unique index projects_by_change on public.projects (owner_id, change);
+create unique index projects_by_change on public.projects (owner_id, change) where change > 0;
 create unique index projects_by_url on public.projects (owner_id, url_id) where url_id is not null and not deleted;
 comment on table public.projects is 'Projects. A deleted project stays as its own tombstone, and its chats stay too.';
 comment on column public.projects.url_id is 'Its name in addresses; a deleted project leaves it to another one.';
 comment on column public.projects.change is 'Place in the owner''s changes; null only inside the transaction that makes the project.';
+comment on index public.projects_by_change is 'For queries that say change > 0: 20261121100900 tells why.';
 
 revoke all on table public.projects from public, anon, authenticated, service_role;
 grant select on table public.projects to authenticated;

@@ -24,7 +24,7 @@ create table public.chat_context (
   constraint chat_context_says_why_it_is_empty
     check ((status = 'ok') = (reason is null) and (body = '' or (status = 'ok' and kind <> 'mcp_config' and not deleted)))
 ) with (fillfactor = 70);
-create unique index chat_context_by_change on public.chat_context (owner_id, change);
+create unique index chat_context_by_change on public.chat_context (owner_id, change) where change > 0;
 comment on table public.chat_context is 'The resources that a chat has pinned. An unpinned one stays as its own tombstone.';
 comment on column public.chat_context.source is 'Where it came from, as the client names it. Sorted by code point on every server.';
 comment on column public.chat_context.reason is 'Why there is no text, for people; null when the status is ok.';
@@ -32,6 +32,7 @@ comment on column public.chat_context.source_hash is 'The sha256 of what was sen
 comment on column public.chat_context.content_hash is 'The sha256 of body: 64 hex digits.';
 comment on column public.chat_context.octets is 'What it takes of the chat''s 2 MiB; of an excluded resource, what it would have taken.';
 comment on column public.chat_context.change is 'Place in the owner''s changes; every update takes a new one.';
+comment on index public.chat_context_by_change is 'For queries that say change > 0: 20261121100900 tells why.';
 
 revoke all on table public.chat_context from public, anon, authenticated, service_role;
 grant select on table public.chat_context to authenticated;

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -124,6 +124,33 @@ class Caller:
         """Calls save_chats: rows (chat_id, status, reason)."""
         return self.rows("select * from save_chats(%s)", json.dumps(chats))
 
+    def save_projects(self, *projects: object) -> list[tuple[Any, ...]]:
+        """Calls save_projects: rows (project_id, status, reason)."""
+        return self.rows("select * from save_projects(%s)", json.dumps(projects))
+
+    def new_project(self, name: str = "") -> str:
+        """A new project's id."""
+        project_id = str(uuid.uuid4())
+        self.save_projects({"project_id": project_id, "name": name})
+        return project_id
+
+    def save_snapshot(self, project_id: str | None, snapshot: object, expected: str | None = None) -> Any:
+        """Calls save_snapshot."""
+        call = "select save_snapshot(%s, %s, %s)"
+        return self.rows(call, project_id, json.dumps(snapshot), expected)[0][0]
+
+    def get_snapshot(self, project_id: str) -> Any:
+        """Calls get_snapshot."""
+        return self.rows("select get_snapshot(%s)", project_id)[0][0]
+
+    def pin(self, chat_id: str | None, *resources: object) -> list[tuple[Any, ...]]:
+        """Calls pin_context: rows (source, status, resource_status, content_hash, reason)."""
+        return self.rows("select * from pin_context(%s, %s)", chat_id, json.dumps(resources))
+
+    def unpin(self, chat_id: str | None, *sources: object) -> list[tuple[Any, ...]]:
+        """Calls unpin_context: rows (source, status, reason)."""
+        return self.rows("select * from unpin_context(%s, %s)", chat_id, json.dumps(sources))
+
     def new_chat(self, title: str = "") -> str:
         """A new chat's id."""
         chat_id = str(uuid.uuid4())
@@ -148,6 +175,13 @@ class Caller:
         """Calls pull_changes."""
         answer: dict[str, Any] = self.rows("select pull_changes(%s, %s, %s)", epoch, cursor, limit)[0][0]
         return answer
+
+
+def refusal(call: Callable[[], object]) -> str | None:
+    """The SQLSTATE with which a call is refused as a whole."""
+    with pytest.raises(psycopg.Error) as refused:
+        call()
+    return refused.value.sqlstate
 
 
 def text(message_id: str | None = None, words: str = "hello", **fields: object) -> dict[str, object]:

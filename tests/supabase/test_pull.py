@@ -40,12 +40,14 @@ def test_rows_come_in_change_order_with_the_fields_of_the_contract(anna: Caller)
         "chat_id": chat, "message_id": "a", "sequence_num": 1, "role": "user",
         "content": [{"type": "text", "text": "hello"}], "annotations": {"x": 1}, "turn_id": "t",
         "status": "complete", "revision": 1, "created_at": "2026-11-21T08:00:00+00:00", "deleted_at": None,
+        "copied_from": None,
     }  # fmt: skip
     assert changed.pop("created_at").endswith("+00:00")
     assert changed.pop("updated_at").endswith("+00:00")
     assert changed == {
         "chat_id": chat, "title": "Trains", "project_id": None, "model": None,
         "pinned": True, "archived": False, "deleted": False, "last_sequence_num": 1,
+        "read_upto": 0, "marked_unread": False, "forked_from_chat_id": None, "forked_from_sequence_num": None,
     }  # fmt: skip
 
 

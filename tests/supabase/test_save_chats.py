@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.fakes.cluster import Caller
+from tests.fakes.cluster import Caller, text
 
 FIELDS = "title, project_id::text, model, pinned, archived, deleted"
 
@@ -60,6 +60,14 @@ def test_a_chat_twice_in_one_call_ends_as_the_last_one_says(anna: Caller) -> Non
         {"pinned": None},
         {"archived": "yes"},
         {"deleted": 1},
+        {"marked_unread": None},
+        {"marked_unread": "yes"},
+        {"read_upto": None},
+        {"read_upto": "1"},
+        {"read_upto": -1},
+        {"read_upto": 1.5},
+        {"read_upto": 2**63},
+        {"read_upto": 10**300},
     ],
     ids=str,
 )
@@ -93,3 +101,39 @@ def test_a_call_that_is_no_list_or_too_long_is_refused(anna: Caller, chats: str,
 )
 def test_the_longest_fields_are_saved(anna: Caller, fields: Mapping[str, str]) -> None:
     assert anna.save({"chat_id": str(uuid.uuid4()), **fields})[0][1] == "saved"
+
+
+def _reading(caller: Caller, chat: str) -> tuple[object, ...]:
+    return tuple(caller.rows("select read_upto, marked_unread from public.chats where chat_id = %s", chat)[0])
+
+
+def test_the_device_that_read_the_furthest_wins_and_nobody_reads_past_the_end(anna: Caller) -> None:
+    chat = anna.new_chat()
+    assert _reading(anna, chat) == (0, False)
+    anna.append(chat, [text() for _ in range(5)])
+    for sent, stored in ((3, 3), (1, 3), (5.0, 5), (99, 5), (2**63 - 1, 5), (0, 5)):
+        assert anna.save({"chat_id": chat, "read_upto": sent})[0][1] == "saved"
+        assert _reading(anna, chat) == (stored, False)
+
+
+def test_reading_is_a_change_but_no_edit(anna: Caller) -> None:
+    chat = anna.new_chat()
+    anna.append(chat, [text()])
+    edited = anna.rows("select updated_at from public.chats")
+    head = anna.pull(None, 0)["head"]
+    for _ in range(2):
+        anna.save({"chat_id": chat, "read_upto": 1, "marked_unread": True})
+    assert anna.pull(None, 0)["head"] == head + 1
+    assert anna.rows("select updated_at from public.chats") == edited
+    anna.save({"chat_id": chat, "marked_unread": False, "title": "x"})
+    assert _reading(anna, chat) == (1, False)
+    assert anna.rows("select updated_at from public.chats") > edited
+
+
+def test_nobody_sets_what_the_server_keeps(anna: Caller) -> None:
+    chat = anna.new_chat()
+    own = "last_sequence_num, message_count, digest, change, forked_from_chat_id, forked_from_sequence_num, owner_id"
+    before = anna.rows(f"select {own} from public.chats")
+    kept = dict.fromkeys(own.split(", "), 7)
+    assert anna.save({"chat_id": chat, **kept})[0][1] == "saved"
+    assert anna.rows(f"select {own} from public.chats") == before
