@@ -80,7 +80,8 @@ def hostile_values(name: str) -> Iterator[tuple[str, str]]:
     for label, raw in HOSTILE.items():
         yield label, raw
         yield f"[{label}]", f"[{raw}]"
-        for each in fields:
+        # The large one costs too much to be put everywhere.
+        for each in fields if len(raw) < 1_000_000 else fields[:1]:
             item = f"{{{json.dumps(each)}: {raw}}}"
             yield f"{each}: {label}", f"[{item}]" if name in _ITEMS else item
 

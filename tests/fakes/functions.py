@@ -16,6 +16,12 @@ from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prokind = 'f'
 """
 
 
+class JsonText(str):
+    """JSON, or what pretends to be, for a jsonb parameter as it is."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter: its name, its type as PostgreSQL prints it, and whether a call may leave it out."""
@@ -34,7 +40,7 @@ class Function:
     writes: bool
 
     def run(self, connection: psycopg.Connection, arguments: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        """Calls it by parameter names. Lists, objects and numbers for jsonb are sent as JSON, texts as they are."""
+        """Calls it by parameter names. A value for jsonb is sent as JSON unless it is JsonText; None is null of SQL."""
         chosen = [each for each in self.parameters if each.name in arguments]
         named = [
             sql.SQL("{} => {}::{}").format(
@@ -63,4 +69,6 @@ def functions(connection: psycopg.Connection) -> dict[str, Function]:
 
 
 def _sent(kind: str, value: object) -> object:
-    return value if kind != "jsonb" or value is None or isinstance(value, str) else json.dumps(value)
+    if kind != "jsonb" or value is None:
+        return value
+    return str(value) if isinstance(value, JsonText) else json.dumps(value)

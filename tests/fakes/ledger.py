@@ -9,7 +9,7 @@ from psycopg import sql
 _BOOKKEEPING = ("append_counters", "turn_leases")
 
 _CHATS = """
-with counted as (
+(with counted as (
   select owner_id, chat_id, count(*) as numbers, min(sequence_num) as first, max(sequence_num) as last,
     count(*) filter (where deleted_at is null) as living,
     bit_xor(homing.fingerprint(sequence_num, message_id, revision)) as digest
@@ -20,7 +20,7 @@ select format('%s of %s: counts %s, has numbers %s to %s, %s of them, %s living;
   case when chat.digest = coalesce(counted.digest, 0) then 'fits' else 'does not fit' end)
 from public.chats as chat left join counted using (owner_id, chat_id)
 where (chat.last_sequence_num, chat.message_count, chat.digest, chat.last_sequence_num, 1) is distinct from
-  (coalesce(last, 0), coalesce(living, 0), coalesce(counted.digest, 0), coalesce(numbers, 0), coalesce(first, 1))
+  (coalesce(last, 0), coalesce(living, 0), coalesce(counted.digest, 0), coalesce(numbers, 0), coalesce(first, 1)))
 """
 
 _MESSAGES = """
@@ -32,22 +32,32 @@ where (deleted_at is not null and (content <> '[]' or annotations is not null or
 """
 
 
+class Ledger:
+    """Asks by an admin's connection, since policies hide rows. The queries are made once, from the catalogue."""
+
+    def __init__(self, admin: psycopg.Connection) -> None:
+        self._admin = admin
+        self._faults = sql.SQL(" union all ").join([sql.SQL(_CHATS), sql.SQL(_MESSAGES), _changes(admin)])
+        self._state = sql.SQL(" union all ").join(
+            sql.SQL("select {}, to_jsonb(held) from public.{} as held where owner_id = %(owner)s").format(
+                sql.Literal(table), sql.Identifier(table)
+            )
+            for table in sorted(_tables(admin, "owner_id") - set(_BOOKKEEPING))
+        )
+
+    def faults(self) -> list[str]:
+        """Every broken promise in the database as a line of text."""
+        return [row[0] for row in self._admin.execute(self._faults).fetchall()]
+
+    def state(self, owner: str) -> list[tuple[str, dict[str, Any]]]:
+        """All rows of an owner in every table but the bookkeeping, to be compared with later ones."""
+        rows = self._admin.execute(self._state, {"owner": owner}).fetchall()
+        return sorted(rows, key=repr)
+
+
 def faults(admin: psycopg.Connection) -> list[str]:
-    """Every broken promise in the database as a line of text; an admin's connection, since policies hide rows."""
-    found = []
-    for query in (sql.SQL(_CHATS), sql.SQL(_MESSAGES), _changes(admin)):
-        found += [str(row[0]) for row in admin.execute(query).fetchall()]
-    return found
-
-
-def state(admin: psycopg.Connection, owner: str) -> dict[str, list[Any]]:
-    """All rows of an owner in every table but the bookkeeping, to be compared with later ones."""
-    query = sql.SQL("select to_jsonb(row) from public.{} as row where owner_id = {} order by row")
-    tables = _tables(admin, "owner_id") - set(_BOOKKEEPING)
-    return {
-        table: [row[0] for row in admin.execute(query.format(sql.Identifier(table), sql.Literal(owner)))]
-        for table in sorted(tables)
-    }
+    """Every broken promise in the database as a line of text."""
+    return Ledger(admin).faults()
 
 
 def _changes(admin: psycopg.Connection) -> sql.Composed:

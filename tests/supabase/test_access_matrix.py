@@ -19,7 +19,7 @@ from tests.fakes.bad_input import Known
 from tests.fakes.belongings import example, furnish
 from tests.fakes.cluster import Cluster, Database
 from tests.fakes.functions import Function, functions
-from tests.fakes.ledger import state
+from tests.fakes.ledger import Ledger
 
 DENIED = "42501"
 SIGN_IN = "PT401"
@@ -273,18 +273,19 @@ def test_only_people_call_the_api(place: Place) -> None:
 
 def test_an_id_of_somebody_else_and_one_that_is_not_there_answer_the_same(place: Place) -> None:
     absent = _absent(place.annas)
-    before = state(place.admin, place.anna)
+    ledger = Ledger(place.admin)
+    before = ledger.state(place.anna)
     for who in ("another person", "a stranger"):
         with _acting(place, place.principals()[who]) as connection:
             for function in place.functions.values():
                 foreign = _answer(connection, function, place.annas)
                 nowhere = _answer(connection, function, absent)
                 assert _told(foreign, place.annas) == _told(nowhere, absent), (who, function.name)
-    assert state(place.admin, place.anna) == before
+    assert ledger.state(place.anna) == before
 
 
 def test_what_the_other_does_with_an_owners_ids_leaves_the_owners_rows_alone(place: Place) -> None:
-    before = state(place.admin, place.anna)
+    before = Ledger(place.admin).state(place.anna)
     refused = set()
     for name, function in place.functions.items():
         with _acting(place, place.principals()["another person"]) as connection:
@@ -293,7 +294,7 @@ def test_what_the_other_does_with_an_owners_ids_leaves_the_owners_rows_alone(pla
                 refused.add(name)
                 assert "'PT404'" in said, (name, said)
             connection.execute("reset role")
-            assert state(connection, place.anna) == before, name
+            assert Ledger(connection).state(place.anna) == before, name
     assert "append_messages" in refused
 
 
