@@ -14,9 +14,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from server.answers import rest_error
-from server.auth.accounts import Accounts
-from server.auth.endpoints import Auth, Handler
-from server.auth.passwords import Passwords
+from server.auth.border import Handler
+from server.auth.policy import Policy
+from server.auth.routes import auth_routes
 from server.callers import Door
 from server.catalogue import Catalogue
 from server.database import Pool, open_pool
@@ -65,8 +65,9 @@ async def open_gateway(conninfo: str, keys: Keys, settings: Settings, *, url: st
     """A gateway that is ready to answer, over a database that has the schema; `url` is how clients reach it."""
     tokens = Tokens(keys.jwt_secret, f"{url}/auth/v1")
     tokens.use(keys.jwt_secret, keys.older_secrets)
-    door, hub, passwords = Door(keys.publishable, tokens), Hub(), Passwords()
+    door, hub = Door(keys.publishable, tokens), Hub()
     door.use(keys.publishable, keys.older_publishables)
+    policy = Policy.of(settings)
     async with open_pool(conninfo) as pool:
         catalogue = Catalogue(pool)
         await catalogue.read()
@@ -74,35 +75,23 @@ async def open_gateway(conninfo: str, keys: Keys, settings: Settings, *, url: st
         listening = asyncio.create_task(pokes.run(), name="pokes")
         async with asyncio.timeout(_LISTEN_SECONDS):
             await pokes.listening.wait()
-        auth = Auth(door, Accounts(pool), tokens, passwords, hub.end_sessions)
-        routes = [
-            Route("/health", _health(pool)),
-            Route("/rest/v1/rpc/{name}", Rpc(door, catalogue, pool).endpoint, methods=["POST", "GET"]),
-            Route("/rest/v1/{table}", Tables(door, catalogue, pool).endpoint, methods=METHODS),
-            *_auth_routes(auth),
-            WebSocketRoute(
-                "/realtime/v1/websocket", Realtime(door, hub, TopicPolicies(pool).allows).endpoint
-            ),
-        ]
-        app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
-        try:
-            yield Gateway(Guard(app, Hosts(settings)), hub, tokens, door, keys)
-        finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
-            passwords.close()
-
-
-def _auth_routes(auth: Auth) -> list[Route]:
-    return [
-        Route("/auth/v1/health", auth.guarded(auth.health)),
-        Route("/auth/v1/settings", auth.guarded(auth.settings)),
-        Route("/auth/v1/signup", auth.guarded(auth.sign_up), methods=["POST"]),
-        Route("/auth/v1/token", auth.guarded(auth.token), methods=["POST"]),
-        Route("/auth/v1/user", auth.guarded(auth.user)),
-        Route("/auth/v1/logout", auth.guarded(auth.logout), methods=["POST"]),
-    ]
+        with auth_routes(pool, door, tokens, policy, url=url, on_end=hub.end_sessions) as signing_in:
+            routes = [
+                Route("/health", _health(pool)),
+                Route("/rest/v1/rpc/{name}", Rpc(door, catalogue, pool).endpoint, methods=["POST", "GET"]),
+                Route("/rest/v1/{table}", Tables(door, catalogue, pool).endpoint, methods=METHODS),
+                *signing_in,
+                WebSocketRoute(
+                    "/realtime/v1/websocket", Realtime(door, hub, TopicPolicies(pool).allows).endpoint
+                ),
+            ]
+            app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
+            try:
+                yield Gateway(Guard(app, Hosts(settings)), hub, tokens, door, keys)
+            finally:
+                listening.cancel()
+                with suppress(asyncio.CancelledError):
+                    await listening
 
 
 def _health(pool: Pool) -> Handler:

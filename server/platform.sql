@@ -47,6 +47,7 @@ create table if not exists auth.sessions (
   not_after timestamptz
 );
 create index if not exists sessions_by_user on auth.sessions (user_id);
+alter table auth.sessions add column if not exists means text not null default 'password';
 comment on table auth.sessions is 'One login on one device. refresh_counter names its one active refresh token. '
   'Deleting the row ends the session.';
 
@@ -59,9 +60,45 @@ create table if not exists auth.refresh_tokens (
 comment on table auth.refresh_tokens is
   'The tokens that were replaced a moment ago. Their text is nowhere: a token is its session and counter, signed.';
 
+create table if not exists auth.one_time_codes (
+  id uuid primary key default gen_random_uuid(),
+  purpose text not null constraint one_time_codes_purposes
+    check (purpose in ('sign_in', 'recovery', 'email_change', 'reauthentication')),
+  email text not null,
+  user_id uuid references auth.users (id) on delete cascade,
+  create_user boolean not null,
+  user_metadata jsonb not null,
+  challenge text,
+  method text,
+  code_digest bytea not null,
+  link_digest bytea not null unique,
+  tries_left integer not null,
+  expires_at timestamptz not null,
+  constraint one_time_codes_replace unique nulls not distinct (purpose, email, user_id)
+);
+create index if not exists one_time_codes_by_expiry on auth.one_time_codes (expires_at);
+create index if not exists one_time_codes_by_email on auth.one_time_codes (email);
+create index if not exists one_time_codes_by_user on auth.one_time_codes (user_id);
+comment on table auth.one_time_codes is 'Codes and links that were sent and not used yet, as keyed digests. '
+  'An address that nobody signed up with has one too, so that neither time nor size tells it apart.';
+
+create table if not exists auth.auth_codes (
+  digest bytea primary key,
+  user_id uuid not null references auth.users (id) on delete cascade,
+  means text not null,
+  challenge text not null,
+  method text not null,
+  expires_at timestamptz not null
+);
+create index if not exists auth_codes_by_user on auth.auth_codes (user_id);
+create index if not exists auth_codes_by_expiry on auth.auth_codes (expires_at);
+comment on table auth.auth_codes is 'PKCE: proofs that wait for the verifier of their challenge, as digests.';
+
 alter table auth.users enable row level security;
 alter table auth.sessions enable row level security;
 alter table auth.refresh_tokens enable row level security;
+alter table auth.one_time_codes enable row level security;
+alter table auth.auth_codes enable row level security;
 
 create or replace function auth.jwt() returns jsonb
 language sql stable set search_path = ''

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from server.auth.limits import Rates
 from server.errors import UnusableSetting
 
 
@@ -25,6 +26,7 @@ class Settings:
     tls_key: Path | None = None
     metrics: bool = False
     mail_from: str | None = None
+    rates: Rates = field(default_factory=Rates)
     # These may hold a password.
     database_url: str | None = field(default=None, repr=False)
     smtp_url: str | None = field(default=None, repr=False)

@@ -20,8 +20,10 @@ USER_ROLE: Final = "authenticated"
 ANON_ROLE: Final = "anon"
 
 _ALGORITHM: Final = "HS256"
+_ACCESS_LENGTH: Final = 32 * 1024
 _SIGNATURE_BYTES: Final = 16
 _REFRESH_PURPOSE: Final = b"homing refresh tokens"
+_CODE_PURPOSE: Final = b"homing one-time codes"
 _REFRESH_BODY: Final = struct.Struct(">16sQ")
 
 
@@ -77,6 +79,7 @@ class Tokens:
         """Signs with `secret` from now on; what an older one signed still counts, what others signed no longer."""
         self._secrets = (secret, *older)
         self._refresh_keys = [hmac.digest(each, _REFRESH_PURPOSE, "sha256") for each in self._secrets]
+        self._code_keys = [hmac.digest(each, _CODE_PURPOSE, "sha256") for each in self._secrets]
 
     def access(
         self,
@@ -87,8 +90,9 @@ class Tokens:
         *,
         app_metadata: Mapping[str, object],
         user_metadata: Mapping[str, object],
+        means: str = "password",
     ) -> tuple[str, int]:
-        """A signed access token, and the Unix second at which it expires."""
+        """A signed access token, and the Unix second at which it expires. `means` is how the session began."""
         issued_at = int(now)
         expires_at = issued_at + ACCESS_SECONDS
         claims = {
@@ -103,7 +107,7 @@ class Tokens:
             "app_metadata": dict(app_metadata),
             "user_metadata": dict(user_metadata),
             "aal": "aal1",
-            "amr": [{"method": "password", "timestamp": issued_at}],
+            "amr": [{"method": means, "timestamp": issued_at}],
             "session_id": str(session_id),
             "is_anonymous": False,
         }
@@ -128,6 +132,8 @@ class Tokens:
             raise TokenRefused(Refusal.INVALID) from None
 
     def _claims(self, access_token: str) -> dict[str, Any]:
+        if len(access_token) > _ACCESS_LENGTH:
+            raise TokenRefused(Refusal.INVALID)
         for secret in self._secrets:
             with suppress(jwt.InvalidSignatureError):
                 return jwt.decode(
@@ -135,7 +141,8 @@ class Tokens:
                     secret,
                     algorithms=[_ALGORITHM],
                     audience=AUDIENCE,
-                    options={"require": ["exp", "sub", "role", "session_id"]},
+                    issuer=self._issuer,
+                    options={"require": ["exp", "iat", "iss", "sub", "role", "session_id"]},
                 )
         raise TokenRefused(Refusal.INVALID)
 
@@ -157,6 +164,10 @@ class Tokens:
         ):
             return None
         return RefreshToken(uuid.UUID(bytes=session), counter)
+
+    def digests(self, text: bytes) -> list[bytes]:
+        """Digests that only this server can make of a text: by the present secret, then by the older ones."""
+        return [hmac.digest(key, text, "sha256") for key in self._code_keys]
 
 
 def _sign(key: bytes, body: bytes) -> bytes:

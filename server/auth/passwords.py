@@ -1,9 +1,6 @@
-"""Passwords: hashing away from the event loop, equal work for unknown people, and a brake on guessing."""
+"""Passwords: hashing away from the event loop, and equal work for unknown people."""
 
 import asyncio
-import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -12,11 +9,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 MIN_LENGTH: Final = 8
 MAX_LENGTH: Final = 1024
-
-_WINDOW_SECONDS: Final = 300.0
-_FAILURES_PER_ACCOUNT: Final = 10
-_FAILURES_PER_ADDRESS: Final = 100
-_KEYS_KEPT: Final = 10_000
 
 
 class Passwords:
@@ -48,38 +40,3 @@ class Passwords:
         except (VerificationError, InvalidHashError):
             return False
         return bool(kept)
-
-
-class GuessBrake:
-    """Counts failed passwords per account and per network address over the last five minutes."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._failures: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
-
-    def wait(self, address: str, email: str) -> float:
-        """Seconds until another try is allowed, 0 when it is allowed now."""
-        return max(
-            self._wait((address, email), _FAILURES_PER_ACCOUNT), self._wait((address,), _FAILURES_PER_ADDRESS)
-        )
-
-    def tried(self, address: str, email: str) -> None:
-        """Counts a try as a failure. Said before the check, or a burst of parallel tries would all pass."""
-        for key in ((address, email), (address,)):
-            self._failures.setdefault(key, deque(maxlen=_FAILURES_PER_ADDRESS)).append(self._clock())
-            self._failures.move_to_end(key)
-        while len(self._failures) > _KEYS_KEPT:
-            self._failures.popitem(last=False)
-
-    def succeeded(self, address: str, email: str) -> None:
-        """Takes the try back, and forgets the account's wrong passwords from this address."""
-        self._failures.pop((address, email), None)
-        if tries := self._failures.get((address,)):
-            tries.pop()
-
-    def _wait(self, key: tuple[str, ...], allowed: int) -> float:
-        times = self._failures.get(key, deque())
-        start = self._clock() - _WINDOW_SECONDS
-        while times and times[0] <= start:
-            times.popleft()
-        return 0.0 if len(times) < allowed else times[-allowed] - start

@@ -1,42 +1,36 @@
-"""Users, their sessions and the rotation of refresh tokens, in the tables of schema auth."""
+"""Sessions and the rotation of their refresh tokens: the rows of auth.sessions."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 import psycopg
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from server.database import Pool
 from server.tokens import RefreshToken
 
 _REUSE_SECONDS: Final = 10
+_YOUNG_SECONDS: Final = 24 * 3600
 
-_USER_COLUMNS: Final = """
-users.id, users.email, users.created_at, users.updated_at, users.last_sign_in_at, users.email_confirmed_at,
-users.raw_app_meta_data as app_metadata, users.raw_user_meta_data as user_metadata,
-coalesce(users.banned_until > now(), false) as banned
-"""
+
+class Means(StrEnum):
+    """How a session began, as the claim `amr` tells it."""
+
+    PASSWORD = "password"  # noqa: S105  # no password but the word
+    OTP = "otp"
+    RECOVERY = "recovery"
 
 
 @dataclass(frozen=True)
-class User:
-    """A row of auth.users, without its password."""
+class Login:
+    """A session that has not ended. It is young for a day, in which the person just showed who they are."""
 
     id: uuid.UUID
-    email: str
-    created_at: datetime
-    updated_at: datetime
-    last_sign_in_at: datetime | None
-    email_confirmed_at: datetime | None
-    app_metadata: Mapping[str, object]
-    user_metadata: Mapping[str, object]
-    banned: bool
+    user_id: uuid.UUID
+    means: str
+    young: bool
 
 
 class Scope(StrEnum):
@@ -55,74 +49,32 @@ class Unrefreshable(StrEnum):
     BANNED = "user_banned"
 
 
-class EmailTaken(Exception):
-    """Somebody signed up with that address before."""
-
-
-class UnstorableMetadata(Exception):
-    """PostgreSQL cannot hold the user's metadata."""
-
-
-class Accounts:
-    """All that the auth routes ask of the database."""
+class Sessions:
+    """All that auth asks of the database about sessions."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def sign_up(self, email: str, password_hash: str, metadata: object) -> User:
-        """Makes a user with a confirmed address. Raises EmailTaken, UnstorableMetadata."""
-        async with self._users() as cursor:
-            try:
-                await cursor.execute(
-                    f"""
-                    insert into auth.users (id, email, encrypted_password, email_confirmed_at, raw_user_meta_data)
-                    values (%s, %s, %s, now(), %s)
-                    returning {_USER_COLUMNS}""".encode(),  # noqa: S608  # a constant list of columns
-                    (uuid.uuid4(), email, password_hash, Jsonb(metadata)),
-                )
-            except psycopg.errors.UniqueViolation:
-                raise EmailTaken from None
-            except psycopg.DataError:
-                raise UnstorableMetadata from None
-            user = await cursor.fetchone()
-        assert user is not None
-        return user
-
-    async def by_email(self, email: str) -> tuple[User, str | None] | None:
-        """A user and the kept hash of the password."""
-        async with self._users() as cursor:
-            await cursor.execute(
-                f"select {_USER_COLUMNS} from auth.users where lower(email) = %s".encode(),  # noqa: S608  # as above
-                (email,),
-            )
-            user = await cursor.fetchone()
-            if user is None:
-                return None
-            kept = await cursor.connection.execute(
-                "select encrypted_password from auth.users where id = %s", (user.id,)
-            )
-            row = await kept.fetchone()
-        return user, row[0] if row else None
-
-    async def begin_session(self, user_id: uuid.UUID) -> RefreshToken:
+    async def begin(self, user_id: uuid.UUID, means: Means) -> RefreshToken:
         """A new session, named by its first refresh token."""
         session = uuid.uuid4()
         async with self._pool.connection() as db:
             await db.execute(
                 """
                 with seen as (update auth.users set last_sign_in_at = now(), updated_at = now() where id = %(user)s)
-                insert into auth.sessions (id, user_id, refresh_counter) values (%(session)s, %(user)s, 1)""",
-                {"session": session, "user": user_id},
+                insert into auth.sessions (id, user_id, refresh_counter, means)
+                values (%(session)s, %(user)s, 1, %(means)s)""",
+                {"session": session, "user": user_id, "means": means},
             )
         return RefreshToken(session, 1)
 
-    async def user_of(self, session_id: uuid.UUID) -> User | None:
-        """The user of a session that has not ended."""
-        async with self._users() as cursor:
+    async def find(self, session_id: uuid.UUID) -> Login | None:
+        """A session that has not ended."""
+        async with self._pool.connection() as db, db.cursor(row_factory=class_row(Login)) as cursor:
             await cursor.execute(
-                f"""select {_USER_COLUMNS} from auth.users
-                join auth.sessions on sessions.user_id = users.id where sessions.id = %s""".encode(),  # noqa: S608  # as above
-                (session_id,),
+                "select id, user_id, means, created_at > now() - make_interval(secs => %s) as young"
+                " from auth.sessions where id = %s",
+                (_YOUNG_SECONDS, session_id),
             )
             return await cursor.fetchone()
 
@@ -154,7 +106,7 @@ class Accounts:
             await db.execute("delete from auth.sessions where id = %s", (presented.session_id,))
             return Unrefreshable.ALREADY_USED
 
-    async def end_sessions(self, session_id: uuid.UUID, scope: Scope) -> list[uuid.UUID]:
+    async def end(self, session_id: uuid.UUID, scope: Scope) -> list[uuid.UUID]:
         """Ends sessions of the user of this one; gives those that ended."""
         async with self._pool.connection() as db:
             ended = await db.execute(
@@ -166,11 +118,6 @@ class Accounts:
                 {"session": session_id, "scope": scope},
             )
             return [row[0] for row in await ended.fetchall()]
-
-    @asynccontextmanager
-    async def _users(self) -> "AsyncIterator[psycopg.AsyncCursor[User]]":
-        async with self._pool.connection() as db, db.cursor(row_factory=class_row(User)) as cursor:
-            yield cursor
 
 
 async def _advance(db: psycopg.AsyncConnection, presented: RefreshToken) -> RefreshToken:
