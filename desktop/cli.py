@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from desktop.commands import account, chat, messages, serve, status, sync
+from desktop.commands import account, chat, doctor, messages, serve, status, sync
 from desktop.commands.options import GlobalOptions, HomingGroup
 
 
@@ -41,6 +41,7 @@ def _need_display() -> None:
 for command in (
     account.account,
     chat.chat,
+    doctor.doctor,
     messages.history,
     messages.send,
     serve.serve,

@@ -37,7 +37,8 @@ def _credentials(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _password(*, confirm: bool) -> str:
+def ask_password(*, confirm: bool) -> str:
+    """HOMING_PASSWORD, else what is typed at the prompt; ClickException where there is nobody to type."""
     given = os.environ.get("HOMING_PASSWORD")
     if given is not None:
         return given
@@ -67,7 +68,7 @@ def sign_up(
     """Create an account and sign in to it."""
     with options.store() as store, _service(options, store) as service:
         server, publishable_key, address = _completed(store, url, key, email)
-        password = _password(confirm=True)
+        password = ask_password(confirm=True)
         _say_signed_in(options, service.sign_up(server, publishable_key, address, password, adopt=adopt))
 
 
@@ -80,7 +81,7 @@ def sign_in(
     """Sign in to an existing account; what is not given is taken from the last one."""
     with options.store() as store, _service(options, store) as service:
         server, publishable_key, address = _completed(store, url, key, email)
-        password = _password(confirm=False)
+        password = ask_password(confirm=False)
         _say_signed_in(options, service.sign_in(server, publishable_key, address, password, adopt=adopt))
 
 
