@@ -4,18 +4,30 @@
 do $$
 declare
   wanted text;
+  may_become constant text := case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
 begin
   foreach wanted in array array['anon', 'authenticated', 'service_role'] loop
-    -- Roles belong to the whole cluster: another database, or another session just now, may have made them.
-    begin
-      execute format('create role %I nologin noinherit', wanted);
-    exception when duplicate_object or unique_violation then
-      null;
-    end;
+    if not exists (select from pg_roles where rolname = wanted) then
+      -- Roles belong to the whole cluster: another session may make them just now.
+      begin
+        execute format('create role %I nologin noinherit', wanted);
+      exception when duplicate_object or unique_violation then
+        null;
+      end;
+    end if;
+    if not pg_has_role(wanted, may_become) then
+      execute format('grant %I to current_user', wanted);
+    end if;
   end loop;
+  if not (select rolbypassrls from pg_roles where rolname = 'service_role') then
+    begin
+      alter role service_role bypassrls;
+    exception when insufficient_privilege then
+      raise notice 'service_role obeys row level security here, which nothing of Homing minds.';
+    end;
+  end if;
 end
 $$;
-alter role service_role bypassrls;
 
 create schema if not exists auth;
 create schema if not exists realtime;
@@ -159,3 +171,6 @@ $$;
 revoke execute on function realtime.send(jsonb, text, text, boolean) from public;
 comment on function realtime.send(jsonb, text, text, boolean) is
   'Broadcasts to a topic after commit, through the notification channel homing_realtime of the gateway.';
+
+-- Says whose they are when somebody runs this file by hand; server.schema writes down which version ran.
+comment on schema auth is 'Stands in for Supabase; made by Homing, by hand';

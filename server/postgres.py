@@ -16,8 +16,8 @@ from filelock import FileLock, Timeout
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from server import cluster, orphans
-from server.binaries import OLDEST, Binaries, find
+from server import cluster, given, orphans
+from server.binaries import Binaries, find
 from server.errors import AlreadyServing, DatabaseUnavailable
 from server.unprivileged import Runner, runner
 
@@ -71,7 +71,7 @@ class Postgres:
         self._take_lock()
         try:
             if self._url is not None:
-                return _checked(self._url)
+                return given.check(self._url)
             return self._start_own()
         except BaseException:
             self.stop()
@@ -268,20 +268,3 @@ def _create_database(admin: str) -> None:
         known = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
         if known is None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
-
-
-def _checked(url: str) -> str:
-    try:
-        with psycopg.connect(url, connect_timeout=10) as connection:
-            version = connection.info.server_version // 10_000
-    except psycopg.Error as error:
-        # The lines that begin with a tab are advice to whoever runs that database.
-        reason = [line for line in str(error).strip().splitlines() if not line.startswith("\t")][-1]
-        raise DatabaseUnavailable(
-            f"The given database does not answer ({reason}): check --database-url."
-        ) from error
-    if version < OLDEST:
-        raise DatabaseUnavailable(
-            f"The given database is PostgreSQL {version}; {OLDEST} or newer is needed: check --database-url."
-        )
-    return url

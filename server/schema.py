@@ -14,7 +14,9 @@ from server.errors import MigrationFailed
 
 _HERE: Final = Path(__file__).parent
 _PLATFORM: Final = _HERE / "platform.sql"
-_MARK: Final = "Stands in for Supabase; made by Homing, "
+MARK: Final = "Stands in for Supabase; made by Homing, "
+"""How the comment on schema auth begins where the platform objects are ours."""
+
 _LOCK: Final = 0x686F6D696E67
 
 
@@ -60,13 +62,13 @@ def apply(conninfo: str) -> tuple[str, ...]:
 def _apply_platform(db: psycopg.Connection) -> None:
     """Skips a database whose schema auth came from somebody else, and one that already has this very version."""
     text = _PLATFORM.read_text(encoding="utf-8")
-    mark = _MARK + hashlib.sha256(text.encode()).hexdigest()[:16]
+    mark = MARK + hashlib.sha256(text.encode()).hexdigest()[:16]
     with _failing_as("platform"), db.transaction():
         _lock(db)
         row = db.execute(
             "select oid, obj_description(oid) from pg_namespace where nspname = 'auth'"
         ).fetchone()
-        if row is not None and (row[1] == mark or not (row[1] or "").startswith(_MARK)):
+        if row is not None and (row[1] == mark or not (row[1] or "").startswith(MARK)):
             return
         _run(db, text)
         db.execute(sql.SQL("comment on schema auth is {}").format(sql.Literal(mark)))

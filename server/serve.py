@@ -16,6 +16,7 @@ from server.errors import DatabaseUnavailable, KeysUnreadable, ServerError
 from server.gateway import Gateway, open_gateway
 from server.guards import is_loopback
 from server.listener import HttpServer, Stop, configured, listening, url_of
+from server.logins import open_gateway_login
 from server.postgres import Postgres
 from server.settings import Settings
 
@@ -36,14 +37,17 @@ def serve(data_dir: Path, settings: Settings, on_ready: OnReady) -> None:
         try:
             conninfo = postgres.start()
             schema.apply(conninfo)
+            if settings.database_url is None:
+                conninfo = open_gateway_login(conninfo)
             own = keys.load(root)
             # Psycopg cannot use the proactor loop, the default on Windows.
             loops = asyncio.SelectorEventLoop if sys.platform == "win32" else None
             with asyncio.Runner(loop_factory=loops) as runner:
                 runner.run(_run(conninfo, root, own, listener, settings, tls, on_ready, stop))
-        except (psycopg.Error, TimeoutError):
+        except (psycopg.Error, TimeoutError) as error:
+            reason = (isinstance(error, psycopg.Error) and error.diag.message_primary) or "no answer"
             raise DatabaseUnavailable(
-                "PostgreSQL went away during the start: start the server again."
+                f"PostgreSQL failed during the start ({reason}): start the server again."
             ) from None
         except ServerError:
             # Ctrl+C reaches PostgreSQL's programs too.

@@ -128,7 +128,7 @@ def test_the_functions_work_for_an_owner_who_is_no_superuser(cluster: Cluster) -
 def test_an_older_stand_in_of_ours_is_renewed(cluster: Cluster) -> None:
     with cluster.database() as database:
         with database.connect() as admin:
-            admin.execute(f"comment on schema auth is '{schema._MARK}long ago'")
+            admin.execute(f"comment on schema auth is '{schema.MARK}long ago'")
             admin.execute("drop function auth.role()")
         schema.apply(database.conninfo)
         with database.connect() as admin:
