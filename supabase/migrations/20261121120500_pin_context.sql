@@ -108,20 +108,6 @@ comment on function homing.next_context(uuid, uuid, jsonb) is
   'The resources of a chat that a request may change, as they are after it. Of all that are pinned, the first 500 and '
   'the first 2 MiB keep their text; those that are left out count too, so the order of requests makes no difference.';
 
-create function homing.lock_open_chat(p_owner uuid, p_chat_id uuid) returns void
-language plpgsql volatile set search_path = ''
-as $$
-begin
-  perform homing.require_open_chat(p_owner, p_chat_id);
-  perform homing.lock_chat(p_owner, p_chat_id);
-  perform from public.chats where owner_id = p_owner and chat_id = p_chat_id for no key update;
-  perform homing.require_open_chat(p_owner, p_chat_id);
-end
-$$;
-revoke execute on function homing.lock_open_chat(uuid, uuid) from public;
-comment on function homing.lock_open_chat(uuid, uuid) is
-  'Locks a chat against everything that writes to it. Raises what homing.require_open_chat raises, before and after the wait.';
-
 create function homing.require_room_for_context(p_owner uuid, p_chat_id uuid) returns void
 language plpgsql stable set search_path = '' set enable_seqscan = off
 as $$
@@ -149,9 +135,8 @@ declare
   v_next record;
   v_written text[] := '{}';
 begin
-  perform homing.require_read_committed();
   perform homing.require_batch(p_resources);
-  perform homing.lock_open_chat(v_owner, p_chat_id);
+  perform homing.hold_open_chat(v_owner, p_chat_id);
   v_before := homing.lock_head(v_owner);
   v_head := v_before;
   for v_next in select * from homing.next_context(v_owner, p_chat_id, p_resources) loop

@@ -12,9 +12,8 @@ declare
   v_head bigint;
   v_sent jsonb;
 begin
-  perform homing.require_read_committed();
   perform homing.require_batch(p_sources);
-  perform homing.lock_open_chat(v_owner, p_chat_id);
+  perform homing.hold_open_chat(v_owner, p_chat_id);
   v_before := homing.lock_head(v_owner);
   v_head := v_before;
   for v_sent in select value from jsonb_array_elements(p_sources) loop
