@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,16 +17,27 @@ import psycopg
 import pytest
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
+from server.auth.limits import Rate, Rates
 from tests.fakes.folders import open_folder
 
 PASSWORD = "correct horse battery"
+UNHURRIED = Rates()._replace(
+    sign_ups_of_address=Rate(1_000_000, 1),
+    mails_of_address=Rate(1_000_000, 1),
+    mails_to_email=Rate(1_000_000, 1),
+    mails_to_email_in_an_hour=Rate(1_000_000, 1),
+    proofs_of_address=Rate(1_000_000, 1),
+)
+"""A test is many people at one address, and none of them waits for a minute."""
 
 _CODE = """
 import json, sys
 from pathlib import Path
+from server.auth.limits import Rate, Rates
 from server.serve import serve
 from server.settings import Settings
 given = json.loads(sys.argv[1])
+given["rates"] = Rates(*(Rate(*rate) for rate in given["rates"]))
 for name in ("tls_cert", "tls_key"):
     given[name] = Path(given[name]) if given.get(name) else None
 serve(
@@ -82,6 +94,13 @@ class Served:
         """All that the server said to its operator."""
         return self.log.read_text("utf-8")
 
+    def code_for(self, email: str) -> str:
+        """The newest code for an address, as the operator reads it."""
+        codes = re.findall(
+            rf"^homing: code for {re.escape(email)}: (\d{{6}}) \(10 minutes\)$", self.stderr, re.MULTILINE
+        )
+        return str(codes[-1])
+
 
 @dataclass(frozen=True)
 class Person:
@@ -107,7 +126,7 @@ def starting(data_dir: Path, **settings: object) -> "tuple[subprocess.Popen[str]
     """A server with these Settings that has yet to say on stdout that it is ready, and the file of its stderr."""
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "serve.stderr"
-    given = {"data_dir": data_dir, "port": 0} | settings
+    given = {"data_dir": data_dir, "port": 0, "rates": UNHURRIED} | settings
     with log.open("w") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", _CODE, json.dumps(given, default=str)],
@@ -138,9 +157,9 @@ def serving(data_dir: Path, **settings: object) -> Iterator[Served]:
 
 
 @contextmanager
-def fresh_server() -> Iterator[Served]:
-    """A server with nobody in it, gone afterwards."""
-    with open_folder() as folder, serving(folder) as running:
+def fresh_server(**settings: object) -> Iterator[Served]:
+    """A server with these Settings and nobody in it, gone afterwards."""
+    with open_folder() as folder, serving(folder, **settings) as running:
         yield running
 
 
