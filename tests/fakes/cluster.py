@@ -161,6 +161,28 @@ class Caller:
         """Calls append_messages: rows (message_id, sequence_num, status, reason)."""
         return self.rows("select * from append_messages(%s, %s)", chat_id, json.dumps(messages))
 
+    def delete(self, chat_id: str, message_ids: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Calls delete_messages: rows (message_id, sequence_num, status, reason)."""
+        return self.rows("select * from delete_messages(%s, %s)", chat_id, json.dumps(message_ids))
+
+    def clear(self, chat_id: str, through: int | None) -> dict[str, Any]:
+        """Calls clear_chat."""
+        answer: dict[str, Any] = self.rows("select clear_chat(%s, %s)", chat_id, through)[0][0]
+        return answer
+
+    def fork(
+        self,
+        chat_id: str | None,
+        new_chat_id: str | None,
+        through: int | None = None,
+        title: str | None = None,
+    ) -> dict[str, Any]:
+        """Calls fork_chat."""
+        answer: dict[str, Any] = self.rows(
+            "select fork_chat(%s, %s, %s, %s)", chat_id, new_chat_id, through, title
+        )[0][0]
+        return answer
+
     def history(self, chat_id: str, before: int | None = None, limit: int = 50) -> list[tuple[Any, ...]]:
         """Calls list_messages: rows (sequence_num, message_id)."""
         return self.rows(
