@@ -113,9 +113,13 @@ def database_error(error: psycopg.Error, *, anonymous: bool) -> Response:
 
 
 def malformed(details: str | None = None) -> Response:
-    """The body is not a JSON object."""
+    """What was sent is not JSON, or not an object where one is needed."""
     return rest_error(
-        400, "PGRST102", "Empty or invalid json", details=details, hint="Send one JSON object of arguments."
+        400,
+        "PGRST102",
+        "Empty or invalid json",
+        details=details,
+        hint="Send well-formed JSON; the arguments of a function are one object.",
     )
 
 

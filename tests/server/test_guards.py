@@ -60,7 +60,9 @@ def test_a_page_of_another_origin_gets_no_permission_beforehand(served: Served) 
     assert not any(name.startswith("access-control") for name in answer.headers)
 
 
-@pytest.mark.parametrize("path", ["/health", "/", "/auth/v1/user", "/rest/v1/rpc/nope", "/rest/v1/chats"])
+@pytest.mark.parametrize(
+    "path", ["/health", "/", "/auth/v1/user", "/rest/v1/rpc/nope", "/rest/v1/chats", "/rest/v1/"]
+)
 def test_every_answer_is_guarded_and_names_no_software(served: Served, path: str) -> None:
     answer = httpx.get(served.url + path)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -70,6 +72,10 @@ def test_every_answer_is_guarded_and_names_no_software(served: Served, path: str
 
 
 def test_what_is_not_there_is_json_too(served: Served) -> None:
-    for method, path in (("GET", "/rest/v1/chats"), ("DELETE", "/rest/v1/rpc/test_who"), ("PUT", "/health")):
+    for method, path in (
+        ("GET", "/rest/v1/chats/x"),
+        ("DELETE", "/rest/v1/rpc/test_who"),
+        ("PUT", "/health"),
+    ):
         answer = httpx.request(method, served.url + path, headers=served.headers())
         assert (answer.status_code, set(answer.json())) == (404, {"code", "message", "details", "hint"})
