@@ -80,7 +80,9 @@ def new_password(given: Mapping[str, object]) -> str:
 
 def metadata(given: Mapping[str, object]) -> dict[str, object]:
     """What a person's account shall hold beside the address."""
-    data = given.get("data") or {}
+    data = given.get("data")
+    if data is None:
+        return {}
     if not isinstance(data, dict):
         raise invalid("data must be an object")
     return bounded(data)
