@@ -8,9 +8,10 @@ from typing import Final
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
+from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from server.tokens import ANON_ROLE, Caller
+from server.tokens import ANON_ROLE, Caller, Refusal, TokenRefused
 from sync.protocol import REQUEST_MAX_BYTES
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection]
@@ -19,12 +20,20 @@ _WAIT_SECONDS: Final = 5.0
 _TIMEOUT_BY_ROLE: Final = {ANON_ROLE: "3s"}
 _TIMEOUT: Final = "8s"
 
-# set_config with its third argument true is `set local`: it ends with the transaction.
+# set_config with its third argument true is `set local`: it ends with the transaction. An access token outlives its
+# session by up to an hour: who signed out, was banned or deleted in that time becomes anon.
 _BECOME: Final = b"""
-select
-  set_config('search_path', 'public, extensions', true), set_config('role', $1, true),
-  set_config('request.jwt.claims', $2, true), set_config('statement_timeout', $3, true),
-  set_config('transaction_read_only', $4, true)
+with caller as materialized (
+  select $5::uuid is null or exists (
+    select from auth.sessions join auth.users on users.id = sessions.user_id
+    where sessions.id = $5 and (banned_until is null or banned_until <= now())) as lives
+)
+select lives,
+  set_config('search_path', 'public, extensions', true),
+  set_config('role', case when lives then $1 else 'anon' end, true),
+  set_config('request.jwt.claims', case when lives then $2 else '{"role":"anon"}' end, true),
+  set_config('statement_timeout', $3, true), set_config('transaction_read_only', $4, true)
+from caller
 """
 
 
@@ -84,21 +93,21 @@ async def call_as(
 
     A pipeline without BEGIN is one transaction that ends at its Sync: identity, call and commit cost one
     round trip, and a failed call leaves nothing behind. `keep` says that the statement will come again.
+    Raises TokenRefused when the caller's session is over.
     """
-    timeout = _TIMEOUT_BY_ROLE.get(caller.role, _TIMEOUT)
     async with pool.connection() as db:
         who, call = psycopg.AsyncRawCursor(db), psycopg.AsyncRawCursor(db)
         try:
             async with db.pipeline():
-                await who.execute(
-                    _BECOME, (caller.role, caller.claims, timeout, "on" if read_only else "off"), prepare=True
-                )
+                await who.execute(_BECOME, _identity(caller, read_only=read_only), prepare=True)
                 await call.execute(statement, parameters, prepare=keep)
-        except psycopg.OperationalError:
+        except psycopg.Error:
             if db.broken:
                 # The others in the pool are most likely lost too: replace them before they fail a call each.
                 await pool.check()
+            _require_life(who)
             raise
+        _require_life(who)
         result = call.pgresult
         assert result is not None
         row = [result.get_value(0, column) for column in range(result.nfields)]
@@ -112,8 +121,15 @@ async def call_as(
 
 
 async def become(db: psycopg.AsyncConnection, caller: Caller) -> None:
-    """Lets the rest of the open transaction run as the caller."""
+    """Lets the rest of the open transaction run as the caller, or as anon when the caller's session is over."""
+    await psycopg.AsyncRawCursor(db).execute(_BECOME, _identity(caller, read_only=False), prepare=True)
+
+
+def _identity(caller: Caller, *, read_only: bool) -> tuple[object, ...]:
     timeout = _TIMEOUT_BY_ROLE.get(caller.role, _TIMEOUT)
-    await psycopg.AsyncRawCursor(db).execute(
-        _BECOME, (caller.role, caller.claims, timeout, "off"), prepare=True
-    )
+    return caller.role, caller.claims, timeout, "on" if read_only else "off", caller.session_id
+
+
+def _require_life(who: psycopg.AsyncRawCursor[TupleRow]) -> None:
+    if who.pgresult is not None and who.pgresult.ntuples and who.pgresult.get_value(0, 0) == b"f":
+        raise TokenRefused(Refusal.ENDED)

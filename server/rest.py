@@ -17,6 +17,7 @@ _SCHEMA: Final = "public"
 _TOKEN_FAULTS: Final = {
     Refusal.EXPIRED: ("PGRST303", "JWT expired"),
     Refusal.INVALID: ("PGRST301", "JWT could not be verified"),
+    Refusal.ENDED: ("PGRST301", "The session has ended"),
 }
 
 
@@ -36,6 +37,9 @@ async def answer(door: Door, request: Request, handle: Callable[[Caller], Awaita
         return await handle(caller)
     except Refused as refused:
         return refused.response
+    except TokenRefused as refused:
+        code, message = _TOKEN_FAULTS[refused.refusal]
+        return answers.rest_error(401, code, message, hint="Refresh the session, or sign in again.")
     except BodyTooLarge:
         return answers.rest_error(413, "PT413", "The request is too large.", hint="Send less a call.")
     except BodyTooSlow:
@@ -69,10 +73,4 @@ def _admit(door: Door, request: Request) -> Caller:
                 hint="Send no profile header, or public.",
             )
         )
-    try:
-        return door.caller(bearer_of(request.headers.get("authorization")))
-    except TokenRefused as refused:
-        code, message = _TOKEN_FAULTS[refused.refusal]
-        raise Refused(
-            answers.rest_error(401, code, message, hint="Refresh the session, or sign in again.")
-        ) from None
+    return door.caller(bearer_of(request.headers.get("authorization")))

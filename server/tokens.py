@@ -32,6 +32,7 @@ class Refusal(Enum):
 
     EXPIRED = "expired"
     INVALID = "invalid"
+    ENDED = "ended"
 
 
 class TokenRefused(Exception):
