@@ -84,6 +84,54 @@ def test_an_id_twice_in_one_call_is_stored_once(anna: Caller) -> None:
     ]
 
 
+def test_messages_that_are_new_go_in_beside_those_that_are_not(anna: Caller) -> None:
+    chat = anna.new_chat()
+    known = [text(f"m{number}") for number in range(0, 20, 3)]
+    anna.append(chat, known)
+    answer = anna.append(chat, [text(f"m{number}") for number in range(20)])
+    fresh = [row for row in answer if row[2] == "inserted"]
+    assert [row[2] for row in answer] == [("inserted", "duplicate")[number % 3 == 0] for number in range(20)]
+    assert [row[1] for row in fresh] == list(range(8, 21))
+    assert anna.count(chat) == 20
+    assert anna.pull(None, 0)["head"] == 21
+    assert anna.rows("select from public.count_mismatches") == []
+
+
+def test_a_turn_has_one_message_of_each_role_and_refuses_another(anna: Caller) -> None:
+    chat = anna.new_chat()
+    asked, replied = text("q", turn_id="t"), text("r", turn_id="t", role="assistant")
+    assert [row[2] for row in anna.append(chat, [asked, replied])] == ["inserted", "inserted"]
+    answer = anna.append(chat, [replied, text("r2", turn_id="t", role="assistant"), text("n", turn_id="t2")])
+    assert [row[:3] for row in answer] == [
+        ("r", 2, "duplicate"),
+        ("r2", None, "rejected"),
+        ("n", 3, "inserted"),
+    ]
+    assert answer[1][3] == "The turn has another message of this role already."
+    assert anna.append(anna.new_chat(), [asked])[0][2] == "inserted"
+
+
+def test_a_turn_that_comes_twice_in_one_call_refuses_the_second(anna: Caller) -> None:
+    chat = anna.new_chat()
+    answer = anna.append(chat, [text("a", turn_id="t"), text("b", turn_id="t"), text("c")])
+    assert [row[:3] for row in answer] == [
+        ("a", 1, "inserted"),
+        ("b", None, "rejected"),
+        ("c", 2, "inserted"),
+    ]
+    assert anna.rows("select from public.count_mismatches") == []
+
+
+def test_a_deleted_message_still_holds_its_place_in_the_turn(anna: Caller) -> None:
+    chat = anna.new_chat()
+    anna.append(chat, [text("a", turn_id="t")])
+    anna.delete(chat, ["a"])
+    assert anna.append(chat, [text("a", turn_id="t"), text("b", turn_id="t")]) == [
+        ("a", 1, "duplicate", None),
+        ("b", None, "rejected", "The turn has another message of this role already."),
+    ]
+
+
 def _nested(levels: int) -> object:
     return json.loads('{"x":' * levels + "1" + "}" * levels)
 
