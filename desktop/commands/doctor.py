@@ -53,13 +53,13 @@ def _server(options: GlobalOptions, url: str | None, key: str | None, email: str
     from sync.doctor.examination import examine
     from sync.doctor.person import of_profile
 
-    account = _account(options)
-    if account is not None and not (url or key or email):
-        sign_in = of_profile(account, options.profile_dir, chosen_kind())
-        return asyncio.run(_told(options, examine(account.url, account.publishable_key, sign_in)))
-    url = url or (account.url if account else None)
-    key = key or (account.publishable_key if account else None)
-    email = email or (account.email if account else None)
+    active, last = _accounts(options)
+    if active is not None and not (url or key or email):
+        sign_in = of_profile(active, options.profile_dir, chosen_kind())
+        return asyncio.run(_told(options, examine(active.url, active.publishable_key, sign_in)))
+    url = url or (last.url if last else None)
+    key = key or (last.publishable_key if last else None)
+    email = email or (last.email if last else None)
     if not (url and key and email):
         raise click.UsageError("Say --url, --key and --email: no account on this computer tells them.")
     return asyncio.run(_told(options, examine(url, key, _by_password(email))))
@@ -71,12 +71,13 @@ def _by_password(email: str) -> "SignIn":
     return with_password(email, ask_password(confirm=False))
 
 
-def _account(options: GlobalOptions) -> Account | None:
-    """The active account; looking for it makes no store."""
+def _accounts(options: GlobalOptions) -> tuple[Account | None, Account | None]:
+    """The active account, and it or else the last one that was. Looking for them makes no store."""
     if not (options.profile_dir / STORE_NAME).exists():
-        return None
+        return None, None
     with options.store() as store:
-        return store.read(accounts.active)
+        active, remembered = store.read(accounts.active), store.read(accounts.list_accounts)
+    return active, active or (remembered[-1] if remembered else None)
 
 
 async def _told(options: GlobalOptions, findings: AsyncIterator[Finding]) -> int:
