@@ -21,23 +21,20 @@ $$;
 revoke execute on function homing.require_turn(uuid, text, uuid) from public;
 comment on function homing.require_turn(uuid, text, uuid) is 'Raises PT400 when a chat, a turn or a lease is not named.';
 
-create function homing.hold_chat(p_owner uuid, p_chat_id uuid) returns boolean
+create function homing.hold_chat(p_owner uuid, p_chat_id uuid) returns void
 language plpgsql volatile set search_path = ''
 as $$
-declare
-  v_deleted boolean;
 begin
   perform homing.lock_chat(p_owner, p_chat_id);
-  select deleted into v_deleted from public.chats where owner_id = p_owner and chat_id = p_chat_id for no key update;
+  perform from public.chats where owner_id = p_owner and chat_id = p_chat_id for no key update;
   if not found then
     raise exception using errcode = 'PT404', message = 'There is no such chat.', hint = 'Save the chat first.';
   end if;
-  return v_deleted;
 end
 $$;
 revoke execute on function homing.hold_chat(uuid, uuid) from public;
 comment on function homing.hold_chat(uuid, uuid) is
-  'Locks a chat against everything that writes to it, and tells whether it is deleted. Raises PT404.';
+  'Locks a chat, a deleted one too, against everything that writes to it. Raises PT404.';
 
 create function homing.reply_refusal(p_content jsonb, p_annotations jsonb) returns text
 language sql immutable

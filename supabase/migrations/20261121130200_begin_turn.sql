@@ -194,22 +194,18 @@ declare
   v_question constant jsonb := nullif(p_user, 'null');
   v_seconds constant integer := least(greatest(coalesce(p_lease_seconds, 60), 1), 600);
   v_reply_id constant text := p_assistant ->> 'message_id';
+  v_chat public.chats;
   v_reason text;
   v_running public.turn_leases;
-  v_before bigint;
   v_status text;
 begin
   perform homing.require_turn(p_chat_id, p_turn_id, p_lease_id);
   perform homing.require_turn_messages(v_question, p_assistant);
-  perform homing.require_open_chat(v_owner, p_chat_id);
+  v_chat := homing.hold_open_chat(v_owner, p_chat_id);
   v_reason := homing.turn_refusal(p_turn_id, v_question, p_assistant);
   if v_reason is not null then
     return jsonb_build_object('status', 'rejected', 'turn_id', p_turn_id, 'reason', v_reason);
   end if;
-  if homing.hold_chat(v_owner, p_chat_id) then
-    perform homing.require_open_chat(v_owner, p_chat_id);
-  end if;
-  select last_sequence_num into strict v_before from public.chats where owner_id = v_owner and chat_id = p_chat_id;
 
   perform homing.interrupt_turn(v_owner, p_chat_id);
   v_running := homing.claim_turn(v_owner, p_chat_id, p_turn_id, p_lease_id);
@@ -218,7 +214,7 @@ begin
     when homing.turn_message(v_owner, p_chat_id, p_turn_id, 'assistant') is not null then 'ended'
   end;
   if v_status is null and v_running.turn_id is not null then
-    return homing.turn_answer(v_owner, p_chat_id, v_running.turn_id, 'busy', null, v_before);
+    return homing.turn_answer(v_owner, p_chat_id, v_running.turn_id, 'busy', null, v_chat.last_sequence_num);
   end if;
   if v_status is null then
     v_reason := homing.turn_clash(v_owner, p_chat_id, p_turn_id, v_question, v_reply_id);
@@ -231,7 +227,7 @@ begin
         clock_timestamp() + make_interval(secs => v_seconds));
     v_status := 'begun';
   end if;
-  return homing.turn_answer(v_owner, p_chat_id, p_turn_id, v_status, v_question ->> 'message_id', v_before);
+  return homing.turn_answer(v_owner, p_chat_id, p_turn_id, v_status, v_question ->> 'message_id', v_chat.last_sequence_num);
 end
 $$;
 revoke execute on function public.begin_turn(uuid, text, uuid, jsonb, jsonb, integer) from public, anon;
