@@ -22,7 +22,7 @@ begin
       created_at, deleted_at
     from public.messages as stored
     where owner_id = v_owner and chat_id = p_chat_id
-      and sequence_num < coalesce(p_before, 9223372036854775807)
+      and sequence_num > 0 and sequence_num < coalesce(p_before, 9223372036854775807)
     order by sequence_num desc
     limit least(greatest(coalesce(p_limit, 50), 1), 200);
 end
