@@ -18,13 +18,14 @@ create table public.message_usage (
   foreign key (owner_id, chat_id, message_id) references public.messages (owner_id, chat_id, message_id)
     on delete cascade
 );
-create unique index message_usage_by_change on public.message_usage (owner_id, change);
+create unique index message_usage_by_change on public.message_usage (owner_id, change) where change > 0;
 comment on table public.message_usage is 'Tokens and cost of each reply.';
 comment on column public.message_usage.cost_micros is 'Cost in millionths of the currency that the model is billed in.';
 comment on column public.message_usage.models is 'Details per model, as the client sent them.';
 comment on column public.message_usage.truncated is 'Whether the reply was cut at the model''s limit.';
 comment on column public.message_usage.octets is 'Size of models, so that an answer can be cut without reading them.';
 comment on column public.message_usage.change is 'Place in the owner''s changes.';
+comment on index public.message_usage_by_change is 'For queries that say change > 0: 20261121100900 tells why.';
 
 revoke all on table public.message_usage from public, anon, authenticated, service_role;
 grant select on table public.message_usage to authenticated;
