@@ -1,63 +1,115 @@
-"""No function reads a table from end to end, even with plans that were made while it was empty."""
+"""No function reads a table, an owner or a chat from end to end, whatever the statistics say and however old its plans are."""
 
+import uuid
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from tests.fakes.cluster import Caller, Cluster, Database, text
+from tests.fakes.turns import begin, checkpoint, finish, lease, question
 
 ROWS = 30_000
 
+EMPTY = ""
+ONE_ROW_EACH = """
+insert into auth.users (id, email) select gen_random_uuid(), n || '@example.test' from generate_series(1, 3000) as n;
+insert into public.owner_heads (owner_id, head) select id, 2 from auth.users on conflict do nothing;
+insert into public.chats (owner_id, chat_id, change) select id, gen_random_uuid(), 1 from auth.users;
+insert into public.messages (owner_id, chat_id, message_id, sequence_num, role, content, octets, turn_id, change)
+select owner_id, chat_id, gen_random_uuid(), 1, 'user', '[]', 2, gen_random_uuid(), 2 from public.chats where change = 1;
+"""
+
 FILL = """
-insert into public.messages (owner_id, chat_id, message_id, sequence_num, role, content, octets, change)
-select owner_id, chat_id, 'm' || n, n, 'user', '[{{"type": "text", "text": "hello"}}]', 40, head + n
+insert into public.messages (owner_id, chat_id, message_id, sequence_num, role, content, octets, turn_id, change)
+select owner_id, chat_id, 'filled' || n, last_sequence_num + n, 'user', '[{{"type": "text", "text": "hello"}}]', 40,
+  case when n % 2 = 0 then 'turn' || n end, head + n
 from public.chats join public.owner_heads using (owner_id), generate_series(1, {rows}) as n where chat_id = '{chat}';
 insert into public.chats (owner_id, chat_id, change)
 select owner_id, gen_random_uuid(), head + {rows} + n from public.owner_heads, generate_series(1, {rows}) as n
 where owner_id = (select owner_id from public.chats where chat_id = '{chat}');
-update public.chats set last_sequence_num = {rows}, message_count = {rows} where chat_id = '{chat}';
+update public.chats set last_sequence_num = last_sequence_num + {rows}, message_count = message_count + {rows}
+where chat_id = '{chat}';
 update public.owner_heads set head = head + 2 * {rows}
 where owner_id = (select owner_id from public.chats where chat_id = '{chat}');
 """
 
 
-@pytest.fixture
-def stale(cluster: Cluster) -> Iterator[Database]:
-    """A database whose statistics never learn how large its tables become."""
-    with cluster.database() as database:
-        with database.connect() as admin:
-            for table in ("chats", "messages", "owner_heads"):
-                admin.execute(f"alter table public.{table} set (autovacuum_enabled = off)".encode())
+@pytest.fixture(params=[EMPTY, ONE_ROW_EACH], ids=["of empty tables", "of one row a chat"])
+def stale(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database whose statistics never learn how large a chat and an owner become."""
+    with cluster.database() as database, database.connect() as admin:
+        for (table,) in admin.execute(
+            "select oid::regclass::text from pg_class where relkind = 'r' and "
+            "relnamespace = 'public'::regnamespace"
+        ).fetchall():
+            admin.execute(f"alter table {table} set (autovacuum_enabled = off)".encode())
+        admin.execute(request.param.encode())
+        admin.execute("analyze public.chats, public.messages, public.owner_heads")
         yield database
 
 
 def _use_everything(caller: Caller, chat: str) -> None:
-    answer = caller.append(chat, [text(), text("m1"), text()])
-    caller.save({"chat_id": chat, "title": str(answer[0][0])})
+    new = text(turn_id=str(uuid.uuid4()))
+    first = caller.append(chat, [text(), new, text()])
+    again = caller.append(chat, [new, text("m1"), text(), text(turn_id=str(new["turn_id"]))])
+    assert [row[2] for row in again] == ["duplicate", again[1][2], "inserted", "rejected"]
+    caller.save({"chat_id": chat, "title": str(first[0][0])})
     caller.history(chat)
     caller.history(chat, before=7)
     caller.count(chat)
+    caller.rows("select * from chat_heads(null, 5)")
+    caller.delete(chat, [first[0][0], "filled2", "unknown"])
+    caller.clear(chat, 3)
+    assert caller.fork(chat, str(uuid.uuid4()), 5)["status"] == "forked"
+    _take_a_turn(caller, chat)
     pulled = caller.pull(None, 0, 10)
     caller.pull(pulled["epoch"], pulled["head"] - 2)
 
 
-def test_plans_made_on_empty_tables_stay_good_on_large_ones(stale: Database) -> None:
-    with stale.new_user().signed_in() as caller:
+def _take_a_turn(caller: Caller, chat: str) -> None:
+    turn, holder, asked, reply = lease(), lease(), lease(), lease()
+    assert begin(caller, chat, turn, holder, question(asked), reply)["status"] == "begun"
+    checkpoint(caller, chat, turn, holder, 1, "so far")
+    assert finish(caller, chat, turn, holder, usage={"total_tokens": 1})["status"] == "finished"
+
+
+def _rows_read(caller: Caller, chat: str) -> dict[str, int]:
+    with caller.connection.transaction():
+        _use_everything(caller, chat)
+        return dict(
+            caller.rows(
+                "select relname, seq_tup_read + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables "
+                "where schemaname = 'public'"
+            )
+        )
+
+
+def test_a_large_chat_of_an_owner_of_many_costs_what_a_small_one_costs(stale: Database) -> None:
+    person = stale.new_user()
+    with person.signed_in() as caller, person.signed_in() as newcomer:
         chat = caller.new_chat()
-        with stale.connect() as admin:
-            admin.execute("analyze public.chats, public.messages, public.owner_heads")
         for _ in range(8):
             _use_everything(caller, chat)
-        caller.rows("select 1")
         with stale.connect() as admin:
-            admin.execute("delete from public.messages")
-            admin.execute("update public.chats set last_sequence_num = 0")
             admin.execute(FILL.format(rows=ROWS, chat=chat).encode())
-        with caller.connection.transaction():
-            _use_everything(caller, chat)
-            read = dict(
-                caller.rows(
-                    "select relname, seq_tup_read from pg_stat_xact_user_tables where schemaname = 'public'"
-                )
-            )
-    assert max(read["messages"], read["chats"]) < ROWS / 100
+        for each in (caller, newcomer):
+            read = _rows_read(each, chat)
+            assert max(read.values()) < ROWS / 20, read
+
+
+def test_every_index_beside_a_key_that_begins_as_it_does_is_partial(database: Database) -> None:
+    """Else PostgreSQL may take it for a look-up by that key (20261121100900)."""
+    with database.connect() as admin:
+        assert _rivals(admin) == []
+        admin.execute("create index rival on public.messages (owner_id, created_at)")
+        assert _rivals(admin) == [("rival",)]
+
+
+def _rivals(admin: psycopg.Connection) -> list[tuple[str]]:
+    return admin.execute(
+        "select other.indexrelid::regclass::text from pg_index as key join pg_index as other using (indrelid) "
+        "join pg_class as relation on relation.oid = indrelid "
+        "where relnamespace = 'public'::regnamespace and key.indisprimary and not other.indisprimary "
+        "and key.indkey[0] = other.indkey[0] and other.indpred is null order by 1"
+    ).fetchall()
