@@ -97,6 +97,15 @@ ANY_JSON: Final[Strategy] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4),
     max_leaves=10,
 )
+_BY_KIND: Final[Mapping[str, Strategy]] = {
+    "uuid": st.none() | st.uuids().map(str),
+    "bigint": st.none() | st.integers(-2, 12) | st.sampled_from([-(2**63), 2**63 - 1]),
+    "integer": st.none() | st.integers(-2, 12) | st.sampled_from([-(2**31), 2**31 - 1]),
+    "boolean": st.none() | st.booleans(),
+    "text": st.none() | ANY_TEXT | st.sampled_from(["streaming", "x" * 5_000]),
+}
+_NEW: Final = "00000000-0000-4000-8000-000000000000"
+_NEWER: Final = "ffffffff-ffff-4fff-bfff-ffffffffffff"
 _TIMES: Final = st.datetimes().map(lambda moment: f"{moment.isoformat()}Z")
 _PARTS: Final = st.lists(
     st.fixed_dictionaries({"type": ANY_TEXT}, optional={"text": ANY_TEXT | ANY_JSON}), max_size=3
@@ -110,42 +119,36 @@ def argument(name: str, kind: str, known: Known) -> Strategy:
     A value for jsonb is what `json.loads` gives; one for another type is None, a bool, an int or a str.
     """
     if kind == "jsonb":
-        return _jsonb(name, known) | ANY_JSON
+        return _mostly(_jsonb(name, known), ANY_JSON)
     if name in (ids := _ids(known)):
-        return _usually(ids[name]) | (st.uuids().map(str) if kind == "uuid" else ANY_TEXT)
-    by_kind: dict[str, Strategy] = {
-        "uuid": st.none() | st.uuids().map(str),
-        "bigint": st.none() | st.integers(-2, 12) | st.sampled_from([-(2**63), 2**63 - 1]),
-        "integer": st.none() | st.integers(-2, 12) | st.sampled_from([-(2**31), 2**31 - 1]),
-        "boolean": st.none() | st.booleans(),
-        "text": st.none()
-        | ANY_TEXT
-        | st.sampled_from(["complete", "streaming", "interrupted", "error", "x" * 5_000]),
-    }
-    return by_kind[kind]
+        return _mostly(st.sampled_from(ids[name] or (None,)), _BY_KIND[kind])
+    if name == "p_status":
+        return _mostly(st.sampled_from(["complete", "interrupted", "error"]), _BY_KIND[kind])
+    return _BY_KIND[kind]
 
 
-def _usually(values: tuple[str, ...]) -> Strategy:
-    return st.sampled_from([*values, *values, *values, None]) if values else st.none()
+def _mostly(common: Strategy, rare: Strategy) -> Strategy:
+    # one_of drops repeated branches, so the weight is in a number.
+    return st.sampled_from(range(8)).flatmap(lambda place: rare if place == 7 else common)
 
 
-def _ids(known: Known) -> dict[str, tuple[str, ...]]:
+def _ids(known: Known) -> dict[str, tuple[str | None, ...]]:
     return {
-        "p_chat_id": known.chats,
-        "p_new_chat_id": known.chats,
+        "p_chat_id": (*known.chats, *known.chats[:2] * 3),
+        "p_new_chat_id": (*known.chats, _NEW, _NEWER),
         "p_project_id": known.projects,
-        "p_turn_id": known.turns,
+        "p_turn_id": (*known.turns, "t"),
         "p_lease_id": known.leases,
-        "p_expected_hash": known.hashes,
+        "p_expected_hash": (*known.hashes, None),
     }
 
 
 def _jsonb(name: str, known: Known) -> Strategy:
-    message_id = st.sampled_from([*known.messages, "a", "b", "c"]) | ANY_TEXT
+    message_id = _mostly(st.sampled_from([*known.messages, "a", "b", "c"]), ANY_TEXT)
     turn_id = st.none() | st.sampled_from([*known.turns, "t"])
-    chat_id = st.sampled_from([*known.chats, None]) | st.uuids().map(str)
-    project_id = st.sampled_from([*known.projects, None]) | st.uuids().map(str)
-    source = st.sampled_from([*known.sources, "AGENTS.md"]) | ANY_TEXT
+    chat_id = _mostly(st.sampled_from([*known.chats, _NEW]), st.uuids().map(str))
+    project_id = _mostly(st.sampled_from([*known.projects, _NEW]), st.uuids().map(str))
+    source = _mostly(st.sampled_from([*known.sources, "AGENTS.md", "SKILL.md"]), ANY_TEXT)
     count = st.integers(-1, 10) | st.sampled_from([2**31, 2**63 - 1])
     flag = st.booleans()
     message = _object(
@@ -202,8 +205,8 @@ def _object(required: Mapping[str, Strategy], optional: Mapping[str, Strategy]) 
     """Objects that are well formed, or have any JSON in the place of one field."""
     formed = st.fixed_dictionaries(dict(required), optional=dict(optional))
     spoiled = st.dictionaries(st.sampled_from(sorted({*required, *optional})), ANY_JSON, max_size=1)
-    return formed | st.tuples(formed, spoiled).map(lambda pair: pair[0] | pair[1])
+    return _mostly(formed, st.tuples(formed, spoiled).map(lambda pair: pair[0] | pair[1]))
 
 
 def _list(item: Strategy) -> Strategy:
-    return st.lists(item | item | item | ANY_JSON, max_size=5)
+    return st.lists(_mostly(item, ANY_JSON), max_size=5)

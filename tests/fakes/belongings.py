@@ -46,7 +46,7 @@ def furnish(connection: psycopg.Connection, words: str = "words") -> Known:
     resources = [{"source": "AGENTS.md"} | document, {"source": "OLD.md"} | document]
     call("pin_context", p_chat_id=chat, p_resources=resources)
     call("unpin_context", p_chat_id=chat, p_sources=["OLD.md"])
-    call("save_snapshot", p_project_id=project, p_snapshot={"files": {"a.txt": {"content": words}}})
+    saved = call("save_snapshot", p_project_id=project, p_snapshot={"files": {"a.txt": {"content": words}}})
     call("save_chats", p_chats=[{"chat_id": gone, "deleted": True}, {"chat_id": chat, "read_upto": 2}])
     return Known(
         chats=(chat, fork, gone),
@@ -55,6 +55,7 @@ def furnish(connection: psycopg.Connection, words: str = "words") -> Known:
         leases=(lease,),
         projects=(project,),
         sources=("AGENTS.md", "OLD.md"),
+        hashes=tuple(row[0]["content_hash"] for row in saved),
     )
 
 
