@@ -97,11 +97,21 @@ class Room:
 
 
 async def read_object(request: Request, limit: int) -> dict[str, object]:
-    """The body as a JSON object; NotAnObject for anything else. Raises BodyTooLarge, BodyTooSlow."""
+    """The body as a JSON object; NotAnObject for anything else. Raises BodyTooLarge, BodyTooSlow.
+
+    An object with a key twice is none: whoever stands before this server may have read the other value.
+    """
     try:
-        value = json.loads(await read_body(request, limit))
+        value = json.loads(await read_body(request, limit), object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise NotAnObject from None
     if not isinstance(value, dict):
+        raise NotAnObject
+    return value
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
         raise NotAnObject
     return value

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fakes.attacked import World, open_world
+from tests.fakes.mailbox import Mailbox, open_mailbox
 from tests.fakes.served import Person, Served, fresh_server
 
 _FUNCTIONS = """
@@ -48,3 +50,32 @@ def served() -> Iterator[Served]:
 def anna(served: Served) -> Person:
     """Somebody who signed up just now."""
     return served.sign_up()
+
+
+@pytest.fixture(scope="session")
+def mailbox() -> Iterator[Mailbox]:
+    """The mail server of `mailing`."""
+    with open_mailbox() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def mailing(mailbox: Mailbox) -> Iterator[Served]:
+    """One server with a mail server for all tests of a worker."""
+    with fresh_server(smtp_url=mailbox.url, mail_from="homing@example.test") as running:
+        yield running
+
+
+@pytest.fixture
+def world(mailing: Served, mailbox: Mailbox) -> Iterator[World]:
+    """Everybody before the attack. Afterwards Anna's rows are the same, and her tokens and password still count."""
+    made = open_world(mailing, mailbox)
+    before = made.kept()
+    yield made
+    assert made.kept() == before
+    assert made.user(made.anna.access_token).status_code == 200
+    assert len(made.history(made.anna.access_token).json()) == 1
+    assert made.refresh(made.anna.refresh_token).status_code == 200
+    with mailing.database() as db:
+        db.execute("delete from auth.one_time_codes where email = %s", (made.anna.email,))
+    assert made.verify(made.anna.email, made.code_for(made.anna.email)).status_code == 200

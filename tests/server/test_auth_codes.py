@@ -1,10 +1,9 @@
 """Magic codes, recovery, links and PKCE, with the official client and without it."""
 
 import asyncio
-import base64
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -14,25 +13,11 @@ import pytest
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 from supabase_auth.errors import AuthApiError, AuthWeakPasswordError
 
-from tests.fakes.mailbox import Mailbox, open_mailbox, text_of
+from tests.fakes.mailbox import Mailbox, text_of
+from tests.fakes.pkce import CHALLENGE, VERIFIER
 from tests.fakes.served import PASSWORD, Person, Served, fresh_server, official_client
 
 APP = "http://localhost:3000/welcome?from=mail"
-VERIFIER = "v" * 64
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-
-
-@pytest.fixture(scope="module")
-def mailbox() -> Iterator[Mailbox]:
-    with open_mailbox() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def mailing(mailbox: Mailbox) -> Iterator[Served]:
-    """A server with a mail server."""
-    with fresh_server(smtp_url=mailbox.url, mail_from="homing@example.test") as running:
-        yield running
 
 
 @asynccontextmanager
