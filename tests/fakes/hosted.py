@@ -1,7 +1,8 @@
 """A stand-in for a hosted Supabase project's database: whose the objects are, and what its `postgres` role may do.
 
 Modelled on the catalogues of hosted projects in 2026. What a plain PostgreSQL lacks is supautils, which lets `postgres`
-make policies on `realtime.messages` though it is somebody else's: `policies` stands in for that by a membership.
+make policies on `realtime.messages` though it is somebody else's: with `policies` the table's owner is a role that
+`postgres` belongs to.
 """
 
 from collections.abc import Iterator
@@ -19,14 +20,14 @@ create role postgres login createdb createrole replication bypassrls password '{
 create role authenticator login noinherit password '{PASSWORD}';
 create role supabase_auth_admin nologin noinherit;
 create role supabase_realtime_admin nologin noinherit;
+create role supautils nologin;
+grant supautils to postgres;
 grant anon, authenticated, service_role to authenticator;
 grant anon, authenticated, service_role to postgres with admin option;
 alter role postgres set search_path to "$user", public, extensions;
 """
 
-_NO_ROLES = """
-drop role postgres; drop role authenticator; drop role supabase_auth_admin; drop role supabase_realtime_admin;
-"""
+_NO_ROLES = "drop role postgres, authenticator, supabase_auth_admin, supabase_realtime_admin, supautils"
 
 _PLATFORM = """
 create schema extensions;
@@ -88,24 +89,28 @@ alter default privileges for role postgres in schema public grant all on sequenc
 
 
 @contextmanager
-def hosted_project(cluster: Cluster, *, grants_by_default: bool, policies: bool) -> Iterator[Database]:
-    """An empty project. Connections of the Database are the platform's; `as_postgres` gives its owner's."""
+def hosted_roles(cluster: Cluster) -> Iterator[None]:
+    """The platform's roles, which all projects of a cluster share; gone at the end."""
     with psycopg.connect(cluster.conninfo("postgres"), autocommit=True) as platform:
         platform.execute(_ROLES)
         try:
-            with cluster.empty_database() as database:
-                with database.connect() as admin:
-                    admin.execute(_PLATFORM)
-                    admin.execute(f"alter database {admin.info.dbname} owner to postgres".encode())
-                    if grants_by_default:
-                        admin.execute(_GRANTS_BY_DEFAULT)
-                    if policies:
-                        admin.execute(
-                            "alter role postgres inherit; grant supabase_realtime_admin to postgres"
-                        )
-                yield database
+            yield
         finally:
             platform.execute(_NO_ROLES)
+
+
+@contextmanager
+def hosted_project(cluster: Cluster, *, grants_by_default: bool, policies: bool) -> Iterator[Database]:
+    """An empty project among the roles. Connections of the Database are the platform's; `as_postgres` gives its owner's."""
+    with cluster.empty_database() as database:
+        with database.connect() as admin:
+            admin.execute(_PLATFORM)
+            admin.execute(f"alter database {admin.info.dbname} owner to postgres".encode())
+            if grants_by_default:
+                admin.execute(_GRANTS_BY_DEFAULT)
+            if policies:
+                admin.execute("alter table realtime.messages owner to supautils")
+        yield database
 
 
 def as_postgres(database: Database) -> str:
