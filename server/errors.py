@@ -6,6 +6,8 @@ ServerError
 ├── UnusableCertificate   the TLS files are missing, no pair or expired: give others
 ├── CannotListen          the address is taken or not this machine's: choose another
 ├── KeysUnreadable        the server's keys can be neither read nor made
+├── NothingServed         there is no server's data in this folder: start one, or name another folder
+├── BackupFailed          a backup could be neither made nor put back; everything is as before
 ├── AlreadyServing        another server holds this data directory
 ├── DatabaseUnavailable   PostgreSQL does not start or does not answer
 └── MigrationFailed       the schema could not be brought up to date; the database is as before
@@ -34,6 +36,14 @@ class CannotListen(ServerError):
 
 class KeysUnreadable(ServerError):
     """The folder of the server's keys cannot be used."""
+
+
+class NothingServed(ServerError):
+    """A command about a server found none in the data directory."""
+
+
+class BackupFailed(ServerError):
+    """A backup could not be made or restored; nothing was changed."""
 
 
 class AlreadyServing(ServerError):

@@ -17,7 +17,7 @@ _NOTICE_SECONDS: Final = 3.0
 
 def check(url: str) -> str:
     """Returns the url when `homing serve` can work there. Raises DatabaseUnavailable, which never holds the password."""
-    facts = _facts(url)
+    facts = describe(url)
     version = facts["version"] // 10_000
     if version < OLDEST:
         raise DatabaseUnavailable(
@@ -46,7 +46,8 @@ def check(url: str) -> str:
     return url
 
 
-def _facts(url: str) -> dict[str, Any]:
+def describe(url: str) -> dict[str, Any]:
+    """What the database and the login are. Raises DatabaseUnavailable when it does not answer."""
     try:
         with psycopg.connect(url, connect_timeout=_CONNECT_SECONDS, row_factory=dict_row) as db:
             facts = db.execute(_FACTS).fetchone()

@@ -59,6 +59,24 @@ def apply(conninfo: str) -> tuple[str, ...]:
         return tuple(each.version for each in migrations() if _apply_once(db, each))
 
 
+def version(db: psycopg.Connection) -> str:
+    """The newest migration of a database, empty when it has none."""
+    return max(_applied(db), default="")
+
+
+def unknown(db: psycopg.Connection) -> list[str]:
+    """Migrations of a newer Homing than this one that the database has, the oldest first."""
+    return sorted(_applied(db) - {each.version for each in migrations()})
+
+
+def _applied(db: psycopg.Connection) -> set[str]:
+    known = db.execute("select to_regclass('supabase_migrations.schema_migrations') is not null").fetchone()
+    if known is None or not known[0]:
+        return set()
+    rows = db.execute("select version from supabase_migrations.schema_migrations").fetchall()
+    return {row[0] for row in rows}
+
+
 def _apply_platform(db: psycopg.Connection) -> None:
     """Skips a database whose schema auth came from somebody else, and one that already has this very version."""
     text = _PLATFORM.read_text(encoding="utf-8")

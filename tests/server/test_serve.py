@@ -58,7 +58,7 @@ def test_a_signal_stops_it_cleanly_and_the_data_is_there_again(number: signal.Si
             assert first.stop(number) == 0
             assert not alive(database)
             assert first.stderr == ""
-        with serving(folder) as second:
+        with serving(folder, port=int(first.url.rpartition(":")[2])) as second:
             assert second.key == first.key
             answer = httpx.get(f"{second.url}/auth/v1/user", headers=second.headers(anna.access_token))
             assert answer.json()["id"] == anna.user_id
