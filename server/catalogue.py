@@ -70,6 +70,10 @@ class Catalogue:
         self._relations: dict[str, Relation] = {}
         self._missed_at = float("-inf")
 
+    def knows(self, name: str) -> bool:
+        """Whether a function of that name was read, without asking."""
+        return name in self._functions
+
     async def function(self, name: str) -> Function | None:
         """The function of that name; None when there is none, or more than one."""
         if name not in self._functions:

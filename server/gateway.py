@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import psycopg
+from prometheus_client import CollectorRegistry
 from psycopg_pool import PoolTimeout
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,6 +24,7 @@ from server.database import Pool, open_pool
 from server.guards import Guard, Hosts
 from server.hub import GOING_AWAY, SESSION_ENDED, Hub
 from server.keys import Keys
+from server.metrics import Gauges, Metrics
 from server.pokes import Pokes
 from server.realtime import Realtime
 from server.rpc import Rpc
@@ -30,6 +32,7 @@ from server.settings import Settings
 from server.tables import METHODS, Tables
 from server.tokens import Tokens
 from server.topics import TopicPolicies
+from server.traffic import RPC_PATH, Traffic
 
 _HEALTH_SECONDS: Final = 2.0
 _LISTEN_SECONDS: Final = 30.0
@@ -78,16 +81,22 @@ async def open_gateway(conninfo: str, keys: Keys, settings: Settings, *, url: st
         with auth_routes(pool, door, tokens, policy, url=url, on_end=hub.end_sessions) as signing_in:
             routes = [
                 Route("/health", _health(pool)),
-                Route("/rest/v1/rpc/{name}", Rpc(door, catalogue, pool).endpoint, methods=["POST", "GET"]),
+                Route(RPC_PATH, Rpc(door, catalogue, pool).endpoint, methods=["POST", "GET"]),
                 Route("/rest/v1/{table}", Tables(door, catalogue, pool).endpoint, methods=METHODS),
                 *signing_in,
                 WebSocketRoute(
                     "/realtime/v1/websocket", Realtime(door, hub, TopicPolicies(pool).allows).endpoint
                 ),
             ]
+            registry = CollectorRegistry()
+            if settings.metrics:
+                gauges = Gauges(pool, lambda: {"sockets": hub.size, "pokes": pokes.heard})
+                routes.append(Route("/metrics", Metrics(registry, gauges).endpoint))
             app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
+            guarded = Guard(app, Hosts(settings))
+            counted = Traffic(guarded, registry, catalogue.knows) if settings.metrics else guarded
             try:
-                yield Gateway(Guard(app, Hosts(settings)), hub, tokens, door, keys)
+                yield Gateway(counted, hub, tokens, door, keys)
             finally:
                 listening.cancel()
                 with suppress(asyncio.CancelledError):

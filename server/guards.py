@@ -25,7 +25,7 @@ _HEADERS: Final = {
 _MISTAKE: Final = rest_error(
     500, "XX000", "The server made a mistake.", hint="Try again; if it stays, tell whoever runs the server."
 )
-_LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_loopback(host: str) -> bool:
@@ -46,7 +46,7 @@ class Hosts:
     def __init__(self, settings: Settings) -> None:
         listen, public = settings.host, settings.public_url
         self._any_address = not is_loopback(listen)
-        self._names = {*_LOOPBACK_NAMES, listen.lower(), *(name.lower() for name in settings.names)}
+        self._names = {*LOOPBACK_NAMES, listen.lower(), *(name.lower() for name in settings.names)}
         self._public = public
         if public is not None:
             self._names |= {urlsplit(public).hostname or ""}

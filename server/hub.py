@@ -79,6 +79,11 @@ class Hub:
         self._members: set[Member] = set()
         self._by_topic: defaultdict[str, set[Member]] = defaultdict(set)
 
+    @property
+    def size(self) -> int:
+        """How many sockets are open."""
+        return len(self._members)
+
     def enter(self, member: Member) -> None:
         """A socket opened."""
         self._members.add(member)

@@ -22,12 +22,13 @@ _log = logging.getLogger(__name__)
 
 
 class Pokes:
-    """LISTENs, and listens again whenever the connection is lost."""
+    """LISTENs, and listens again whenever the connection is lost. `heard` counts what came."""
 
     def __init__(self, conninfo: str, hub: Hub) -> None:
         self._conninfo = conninfo
         self._hub = hub
         self.listening = asyncio.Event()
+        self.heard = 0
 
     async def run(self) -> None:
         """Never returns; cancel it to end it."""
@@ -54,6 +55,7 @@ class Pokes:
     async def _pass_on(self, db: psycopg.AsyncConnection) -> None:
         while True:
             async for notice in db.notifies(timeout=_PROBE_SECONDS):
+                self.heard += 1
                 self._publish(notice.payload)
             await db.execute("select")
 
