@@ -17,8 +17,8 @@ create table public.project_snapshots (
 create unique index project_snapshots_by_change on public.project_snapshots (owner_id, change) where change > 0;
 comment on table public.project_snapshots is 'The last snapshot of each project. Devices pull its hash and size, and get the files when they want them.';
 comment on column public.project_snapshots.files is 'An object from path to what the client keeps of the file.';
-comment on column public.project_snapshots.content_hash is 'homing.snapshot_hash of files and summary: 64 hex digits.';
-comment on column public.project_snapshots.octets is 'Size of files, as PostgreSQL writes them, and summary.';
+comment on column public.project_snapshots.content_hash is 'The sha256 of the list [files, summary] as PostgreSQL writes it: 64 hex digits.';
+comment on column public.project_snapshots.octets is 'Size of the text that the hash is of.';
 comment on column public.project_snapshots.revision is 'Counts saves of another content, from 1.';
 comment on column public.project_snapshots.change is 'Place in the owner''s changes; null only inside the transaction that saves the first.';
 comment on index public.project_snapshots_by_change is 'For queries that say change > 0: 20261121100900 tells why.';

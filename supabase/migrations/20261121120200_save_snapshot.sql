@@ -1,12 +1,11 @@
 -- Keeps the last snapshot of a project's files. Hash and files are written together, and before the owner's head is
 -- locked: fifty megabytes take a moment, and nobody else waits for them.
 
-create function homing.snapshot_hash(p_files jsonb, p_summary text) returns text
+create function homing.digest_of(p_text text) returns text
 language sql immutable
-return encode(sha256(convert_to(jsonb_build_array(p_files, p_summary)::text, 'UTF8')), 'hex');
-revoke execute on function homing.snapshot_hash(jsonb, text) from public;
-comment on function homing.snapshot_hash(jsonb, text) is
-  'The sha256 of the list [files, summary] as PostgreSQL writes it, as 64 hex digits.';
+return encode(sha256(convert_to(p_text, 'UTF8')), 'hex');
+revoke execute on function homing.digest_of(text) from public;
+comment on function homing.digest_of(text) is 'The sha256 of a text in UTF-8, as 64 hex digits.';
 
 create function homing.snapshot_refusal(p_files jsonb, p_summary jsonb) returns text
 language sql immutable
@@ -72,10 +71,11 @@ declare
   v_owner constant uuid := homing.caller();
   v_files constant jsonb := p_snapshot -> 'files';
   v_summary constant text := p_snapshot ->> 'summary';
-  v_octets constant bigint := coalesce(octet_length(v_files::text), 0) + coalesce(octet_length(v_summary), 0);
+  v_content constant text := jsonb_build_array(v_files, v_summary)::text;
+  v_octets constant bigint := octet_length(v_content);
+  v_hash constant text := homing.digest_of(v_content);
   v_status text := 'rejected';
   v_reason text;
-  v_hash text;
   v_stored record;
 begin
   perform homing.require_read_committed();
@@ -88,7 +88,6 @@ begin
       hint = 'Leave out what can be made again, such as installed packages.';
   end if;
   v_reason := homing.snapshot_refusal(v_files, p_snapshot -> 'summary');
-  v_hash := homing.snapshot_hash(v_files, v_summary);
 
   perform homing.lock_open_project(v_owner, p_project_id);
   select content_hash into v_stored from public.project_snapshots
@@ -117,8 +116,8 @@ $$;
 revoke execute on function public.save_snapshot(uuid, jsonb, text) from public, anon;
 grant execute on function public.save_snapshot(uuid, jsonb, text) to authenticated;
 comment on function public.save_snapshot(uuid, jsonb, text) is
-  'Saves a project''s snapshot {files, summary}, at most 50,000,000 octets, and answers {status, content_hash, octets, '
-  'revision, warning, reason} with what is stored now: saved; duplicate (the same content is there); conflict '
-  '(p_expected_hash is given and not the hash of what is there; the empty text expects nothing there); rejected with '
-  'the reason. warning is set from 45,000,000 octets. PT404 for a project that the caller does not have, PT410 for a '
-  'deleted one, PT413 for a larger snapshot.';
+  'Saves a project''s snapshot {files, summary} and answers {status, content_hash, octets, revision, warning, reason} '
+  'with what is stored now. Hash and size are of the list [files, summary] as PostgreSQL writes it. Status: saved; '
+  'duplicate (the same content is there); conflict (p_expected_hash is given and not the hash of what is there; the '
+  'empty text expects nothing there); rejected with the reason. warning is set from 45,000,000 octets. PT413 for more '
+  'than 50,000,000, PT404 for a project that the caller does not have, PT410 for a deleted one.';

@@ -25,9 +25,3 @@ as $$
 $$;
 revoke execute on function homing.without_comments(text) from public;
 comment on function homing.without_comments(text) is 'A text without its HTML comments, those without an end included.';
-
-create function homing.digest_of(p_text text) returns text
-language sql immutable
-return encode(sha256(convert_to(p_text, 'UTF8')), 'hex');
-revoke execute on function homing.digest_of(text) from public;
-comment on function homing.digest_of(text) is 'The sha256 of a text in UTF-8, as 64 hex digits.';
