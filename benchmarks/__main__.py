@@ -4,12 +4,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import appending, store, syncing, window
+from benchmarks import appending, store, syncing, turning, window
 from benchmarks.report import Report, machine, resident_mb
 from tests.fakes.folders import open_folder
 from tests.flows.homing_process import serving
 
-GROUPS = ("store", "append", "sync", "window")
+GROUPS = ("store", "append", "turn", "sync", "window")
 
 
 def main(chosen: list[str]) -> None:
@@ -27,6 +27,9 @@ def main(chosen: list[str]) -> None:
         if "append" in groups:
             with open_folder() as direct:
                 appending.measure_direct(report, direct)
+        if "turn" in groups:
+            with open_folder() as turned:
+                turning.measure(report, turned)
         if {"append", "sync"} & set(groups):
             with open_folder() as served, serving(served) as server:
                 if "append" in groups:
