@@ -37,13 +37,17 @@ comment on function homing.hold_chat(uuid, uuid) is
   'Locks a chat, a deleted one too, against everything that writes to it. Raises PT404.';
 
 create function homing.reply_refusal(p_content jsonb, p_annotations jsonb) returns text
-language sql immutable
-return homing.message_refusal(
-  jsonb_build_object(
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_message constant jsonb := jsonb_build_object(
     'message_id', '-', 'role', 'assistant', 'annotations', p_annotations,
     'content', case when p_content is null or p_content in ('[]', '""') then '"-"' else p_content end
-  ), null
-);
+  );
+begin
+  return homing.message_refusal(v_message, null);
+end
+$$;
 revoke execute on function homing.reply_refusal(jsonb, jsonb) from public;
 comment on function homing.reply_refusal(jsonb, jsonb) is
   'Why a reply cannot hold this body, for people; null when it can. A reply may be empty.';

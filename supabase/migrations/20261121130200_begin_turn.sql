@@ -17,9 +17,13 @@ comment on function homing.require_turn_messages(jsonb, jsonb) is
   'Raises PT400 for what is no object and PT413 for more than 4 MiB. The question may be null.';
 
 create function homing.turn_refusal(p_turn_id text, p_question jsonb, p_reply jsonb) returns text
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-  select case
+declare
+  v_question constant jsonb := p_question || '{"role": "user", "turn_id": null}';
+  v_asked_at constant timestamptz := homing.moment(p_question ->> 'created_at');
+begin
+  return case
     when coalesce(jsonb_typeof(p_reply -> 'message_id'), 'null') <> 'string'
       or length(p_reply ->> 'message_id') not between 1 and 128
       then 'The reply has no usable id (1 to 128 characters).'
@@ -29,20 +33,23 @@ as $$
       then 'The question belongs to another turn: leave p_user out to have it answered again.'
     when p_question -> 'message_id' = p_reply -> 'message_id' then 'Question and reply have the same id.'
     else coalesce(
-      homing.message_refusal(
-        p_question || '{"role": "user", "turn_id": null}', homing.moment(p_question ->> 'created_at')),
-      homing.reply_refusal(null, p_reply -> 'annotations'))
-  end
+      homing.message_refusal(v_question, v_asked_at), homing.reply_refusal(null, p_reply -> 'annotations'))
+  end;
+end
 $$;
 revoke execute on function homing.turn_refusal(text, jsonb, jsonb) from public;
 comment on function homing.turn_refusal(text, jsonb, jsonb) is
   'Why a turn cannot begin with these messages, for people; null when it can. The question may be null.';
 
 create function homing.turn_message(p_owner uuid, p_chat_id uuid, p_turn_id text, p_role text) returns text
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-  select message_id from public.messages
-  where owner_id = p_owner and chat_id = p_chat_id and turn_id = p_turn_id and role = p_role
+begin
+  return (
+    select message_id from public.messages
+    where owner_id = p_owner and chat_id = p_chat_id and turn_id = p_turn_id and role = p_role
+  );
+end
 $$;
 revoke execute on function homing.turn_message(uuid, uuid, text, text) from public;
 comment on function homing.turn_message(uuid, uuid, text, text) is 'The id of a turn''s message of a role, or null.';
@@ -151,12 +158,16 @@ comment on function homing.insert_turn(uuid, uuid, text, jsonb, jsonb) is
   'Stores the question, unless it is null or stored already, and the empty reply. The caller holds the chat.';
 
 create function homing.turn_verdict(p_owner uuid, p_chat_id uuid, p_message_id text, p_before bigint) returns jsonb
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-  select jsonb_build_object(
-    'message_id', message_id, 'sequence_num', sequence_num,
-    'status', case when sequence_num > p_before then 'inserted' else 'duplicate' end)
-  from public.messages where owner_id = p_owner and chat_id = p_chat_id and message_id = p_message_id
+begin
+  return (
+    select jsonb_build_object(
+      'message_id', message_id, 'sequence_num', sequence_num,
+      'status', case when sequence_num > p_before then 'inserted' else 'duplicate' end)
+    from public.messages where owner_id = p_owner and chat_id = p_chat_id and message_id = p_message_id
+  );
+end
 $$;
 revoke execute on function homing.turn_verdict(uuid, uuid, text, bigint) from public;
 comment on function homing.turn_verdict(uuid, uuid, text, bigint) is
@@ -165,20 +176,26 @@ comment on function homing.turn_verdict(uuid, uuid, text, bigint) is
 create function homing.turn_answer(
   p_owner uuid, p_chat_id uuid, p_turn_id text, p_status text, p_question_id text, p_before bigint
 ) returns jsonb
-language sql stable set search_path = '' set timezone = 'UTC'
+language plpgsql stable set search_path = '' set timezone = 'UTC'
 as $$
-  select jsonb_build_object(
-    'status', p_status, 'turn_id', p_turn_id, 'message_status', reply.status,
+declare
+  v_reply_id constant text := homing.turn_message(p_owner, p_chat_id, p_turn_id, 'assistant');
+  v_question_id constant text :=
+    coalesce(p_question_id, homing.turn_message(p_owner, p_chat_id, p_turn_id, 'user'));
+begin
+  return jsonb_build_object(
+    'status', p_status, 'turn_id', p_turn_id,
     'reason', case when p_status = 'busy' then 'Another reply is being written in this chat.' end,
+    'message_status', (
+      select status from public.messages
+      where owner_id = p_owner and chat_id = p_chat_id and message_id = v_reply_id),
     'lease_until', (
       select lease_until from public.turn_leases
       where owner_id = p_owner and chat_id = p_chat_id and turn_id = p_turn_id and ended_at is null),
-    'user', homing.turn_verdict(
-      p_owner, p_chat_id,
-      coalesce(p_question_id, homing.turn_message(p_owner, p_chat_id, p_turn_id, 'user')), p_before),
-    'assistant', homing.turn_verdict(p_owner, p_chat_id, reply.message_id, p_before))
-  from public.messages as reply
-  where reply.owner_id = p_owner and reply.chat_id = p_chat_id and reply.turn_id = p_turn_id and reply.role = 'assistant'
+    'user', homing.turn_verdict(p_owner, p_chat_id, v_question_id, p_before),
+    'assistant', homing.turn_verdict(p_owner, p_chat_id, v_reply_id, p_before)
+  );
+end
 $$;
 revoke execute on function homing.turn_answer(uuid, uuid, text, text, text, bigint) from public;
 comment on function homing.turn_answer(uuid, uuid, text, text, text, bigint) is 'What begin_turn says of a stored turn.';

@@ -4,14 +4,19 @@
 create function homing.renew_lease(
   p_owner uuid, p_chat_id uuid, p_turn_id text, p_lease_id uuid, p_checkpoint bigint
 ) returns timestamptz
-language sql volatile set search_path = ''
+language plpgsql volatile set search_path = ''
 as $$
+declare
+  v_until timestamptz;
+begin
   update public.turn_leases set
     lease_until = clock_timestamp() + make_interval(secs => lease_seconds),
     checkpoint = greatest(checkpoint, p_checkpoint)
-  where owner_id = p_owner and chat_id = p_chat_id and turn_id = p_turn_id and lease_id = p_lease_id
-    and ended_at is null and lease_until >= clock_timestamp()
-  returning lease_until
+    where owner_id = p_owner and chat_id = p_chat_id and turn_id = p_turn_id and lease_id = p_lease_id
+      and ended_at is null and lease_until >= clock_timestamp()
+    returning lease_until into v_until;
+  return v_until;
+end
 $$;
 revoke execute on function homing.renew_lease(uuid, uuid, text, uuid, bigint) from public;
 comment on function homing.renew_lease(uuid, uuid, text, uuid, bigint) is

@@ -2,9 +2,10 @@
 -- with it. In a chat that was deleted meanwhile too: the chat may be restored, and what was spent was spent.
 
 create function homing.usage_refusal(p_usage jsonb) returns text
-language sql immutable set search_path = ''
+language plpgsql immutable set search_path = ''
 as $$
-  select case
+begin
+  return case
     when jsonb_typeof(p_usage) <> 'object' then 'The usage must be an object.'
     when exists (
       select from unnest(array['prompt_tokens', 'completion_tokens', 'total_tokens', 'cost_micros']) as field
@@ -18,7 +19,8 @@ as $$
       then 'Truncated must be true or false.'
     when octet_length(p_usage ->> 'models') > 65536 then 'The details of the models are larger than 64 KiB.'
     when homing.too_deep(p_usage -> 'models') then 'The details of the models are nested more than 64 levels deep.'
-  end
+  end;
+end
 $$;
 revoke execute on function homing.usage_refusal(jsonb) from public;
 comment on function homing.usage_refusal(jsonb) is 'Why usage cannot be stored, for people; null when it can.';
