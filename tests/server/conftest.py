@@ -25,6 +25,8 @@ create function public.test_write() returns void language plpgsql set search_pat
   as $$ begin create temporary table written () on commit drop; end $$;
 create function public.test_raise(p_code text, p_message text) returns void language plpgsql set search_path = ''
   as $$ begin raise exception using errcode = p_code, message = p_message, detail = 'd', hint = 'h'; end $$;
+create function public.test_raise_bare(p_code text) returns void language plpgsql set search_path = ''
+  as $$ begin raise exception using errcode = p_code; end $$;
 create function public.test_slow() returns void language sql set search_path = '' as 'select pg_catalog.pg_sleep(60)';
 create function public.test_secret() returns integer language sql set search_path = '' as 'select 1';
 create function public.test_poke(p_payload jsonb) returns void language sql security definer set search_path = ''
