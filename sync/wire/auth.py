@@ -90,7 +90,7 @@ def _require_both(email: str, password: str) -> None:
 
 def _session(answer: "AuthResponse", wall: Callable[[], float] = time.time) -> Session:
     session = answer.session
-    if session is None or not session.access_token or not session.refresh_token:
+    if session is None or not (_plain(session.access_token) and session.refresh_token):
         raise unreadable()
     return Session(
         access_token=session.access_token,
@@ -101,3 +101,8 @@ def _session(answer: "AuthResponse", wall: Callable[[], float] = time.time) -> S
         email=session.user.email or "",
         lifetime=float(session.expires_in),
     )
+
+
+def _plain(token: str) -> bool:
+    """Whether a token fits into a header: one that does not would replace one that does."""
+    return bool(token) and token.isascii() and token.isprintable() and " " not in token
