@@ -85,9 +85,8 @@ class Query:
     @property
     def columns(self) -> list[str]:
         """Every column that is named, in the order of their naming."""
-        return [column for _, column in self.selected] + [
-            each.column for each in (*self.filters, *self.order)
-        ]
+        filtered, sorted_by = [each.column for each in self.filters], [each.column for each in self.order]
+        return [column for _, column in self.selected] + filtered + sorted_by
 
 
 def parse(parameters: Iterable[tuple[str, str]], span: str | None = None) -> Query:
