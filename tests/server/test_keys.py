@@ -1,5 +1,6 @@
 """The lasting keys of a server."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,64 @@ def test_a_folder_that_cannot_be_used_is_told_in_one_line(tmp_path: Path) -> Non
     with pytest.raises(KeysUnreadable) as caught:
         keys.load(tmp_path / "file")
     assert "\n" not in str(caught.value)
+
+
+DAY = 24 * 3600
+
+
+def test_a_replaced_signing_key_counts_for_its_time_and_no_longer(tmp_path: Path) -> None:
+    first = keys.load(tmp_path)
+    second = keys.rotate(tmp_path, clock=lambda: 0.0)
+    third = keys.rotate(tmp_path, clock=lambda: 10.0 * DAY)
+    assert len({first.jwt_secret, second.jwt_secret, third.jwt_secret}) == 3
+    assert third.older_secrets == (second.jwt_secret, first.jwt_secret)
+    assert third.publishable == first.publishable
+    assert third.honours(first)
+    assert keys.load(tmp_path, clock=lambda: 95.0 * DAY).older_secrets == (second.jwt_secret,)
+    assert keys.load(tmp_path, clock=lambda: 101.0 * DAY).older_secrets == ()
+
+
+def test_revoking_ends_every_older_key_at_once(tmp_path: Path) -> None:
+    first = keys.rotate(tmp_path, publishable=True)
+    last = keys.rotate(tmp_path, revoke=True)
+    assert (last.older_secrets, last.older_publishables) == ((), ())
+    assert last.publishable == first.publishable
+    assert last.jwt_secret != first.jwt_secret
+    assert not last.honours(first)
+
+
+def test_a_replaced_publishable_key_opens_until_it_is_revoked(tmp_path: Path) -> None:
+    first = keys.load(tmp_path)
+    second = keys.rotate(tmp_path, publishable=True)
+    assert second.older_publishables == (first.publishable,)
+    assert keys.rotate(tmp_path, publishable=True, revoke=True).older_publishables == ()
+
+
+@pytest.mark.parametrize("revoke", [False, True])
+@pytest.mark.parametrize("reached", range(4))
+def test_a_rotation_that_is_cut_short_leaves_keys_that_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reached: int, revoke: bool
+) -> None:
+    before = keys.load(tmp_path)
+    steps = iter(range(reached, -1, -1))
+    replace = Path.replace
+
+    def cut(self: Path, target: Path) -> Path:
+        if next(steps, 1) == 0:
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "replace", cut)
+        with suppress(KeysUnreadable):
+            keys.rotate(tmp_path, publishable=True, revoke=revoke)
+    after = keys.load(tmp_path)
+    assert after.honours(before) or revoke
+    assert before.publishable in (after.publishable, *after.older_publishables) or revoke
+
+
+def test_a_list_of_older_keys_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    keys.load(tmp_path)
+    (tmp_path / "older-keys.json").write_text("[]")
+    with pytest.raises(KeysUnreadable, match="check the folder"):
+        keys.load(tmp_path)
