@@ -16,6 +16,7 @@ from sync.doctor.contract import PROBES, SCHEMA_VERSION, TABLES
 from sync.doctor.examination import examine
 from sync.doctor.findings import Finding, Level
 from sync.doctor.person import SignIn, with_password
+from sync.wire import transport
 from tests.fakes.certificate_files import Authority
 from tests.fakes.faults import RESET, Answer, Reply, Request, faulty_server, page
 from tests.fakes.meddler import Meddle, meddling
@@ -158,6 +159,35 @@ def test_a_sound_server_passes_every_check(patient: Served) -> None:
     assert _failed(findings) == {}
     assert list(findings) == CHECKS
     assert findings["schema_version"].words == SCHEMA_VERSION
+
+
+def test_a_sound_server_with_a_certificate_passes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.pair()
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    # A server on this computer is trusted by its own authority only when it is taken for a distant one.
+    monkeypatch.setattr(transport, "is_loopback", lambda _: False)
+    with fresh_server(tls_cert=cert, tls_key=key) as running:
+        findings = _examined(running)
+    assert _failed(findings) == {}
+    assert findings["address"].words.endswith("with a trusted certificate")
+
+
+def test_a_legacy_key_is_accepted_with_a_warning() -> None:
+    async def run() -> list[Finding]:
+        async with faulty_server(
+            lambda request: Answer(200 if "settings" in request.path else 503, {})
+        ) as faulty:
+            return await _all(faulty.url, "eyJhbGciOiJIUzI1NiJ9.e30.x", with_password("a@b.test", "secret"))
+
+    findings = asyncio.run(run())
+    assert [(each.check, each.level) for each in findings] == [
+        ("address", Level.OK),
+        ("key", Level.WARN),
+        ("sign_in", Level.FAIL),
+    ]
 
 
 @pytest.mark.parametrize("fault", PLANTED)
