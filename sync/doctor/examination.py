@@ -25,12 +25,12 @@ async def examine(url: str, key: str, sign_in: SignIn) -> AsyncIterator[Finding]
     except Refused as error:
         yield fail("key" if error.code == BAD_KEY else "address", str(error))
         return
-    async with open_line(server) as line:
-        try:
+    try:
+        async with open_line(server) as line:
             async for finding in _all(server, line, sign_in):
                 yield finding
-        except SyncError as error:
-            yield fail("connection", f"The examination ended early. {error}")
+    except SyncError as error:
+        yield fail("connection", f"The examination ended early. {error}")
 
 
 async def _all(server: Endpoint, line: Line, sign_in: SignIn) -> AsyncIterator[Finding]:

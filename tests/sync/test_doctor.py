@@ -404,6 +404,14 @@ def test_a_certificate_of_an_unknown_authority_ends_the_examination_at_the_addre
     assert "certificate is not trusted" in finding.words
 
 
+def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1")
+    sign_in = with_password("a@b.test", "secret")
+    (finding,) = asyncio.run(_all("https://example.test", "sb_publishable_x", sign_in))
+    assert (finding.check, finding.level) == ("connection", Level.FAIL)
+    assert "proxy" in finding.words
+
+
 @pytest.mark.parametrize(
     ("url", "key", "check"),
     [
