@@ -232,9 +232,9 @@ class Arrivals:
     def _note_tombstone(self, change: MessageChange) -> None:
         # It may be the tombstone of another text under this id: only the verdict on ours tells (I17).
         self._db.execute(
-            "update messages set deleted_at = ?, revision = ? "
+            "update messages set deleted_at = ?, revision = ?, generation = ? "
             "where chat_id = ? and message_id = ? and sync_state <> 'synced'",
-            (self._tx.now(), change.revision, change.chat_id, change.message_id),
+            (self._tx.now(), change.revision, self._generation, change.chat_id, change.message_id),
         )
 
     def _values(self, change: MessageChange) -> tuple[Any, ...]:

@@ -187,16 +187,20 @@ def _edits(db: Reader, account_id: AccountId, first: ChatId | None) -> tuple[Cha
 
 
 def _confirm(tx: Transaction, chat_id: ChatId, verdicts: Iterable[Verdict], generation: int) -> int:
-    # A duplicate of a tombstone is deleted now; what was inserted just now is not, and is of the first revision.
+    # A tombstone that was noted in this generation is of this very message, whatever the verdict: an id is inserted
+    # once, and a pull may overtake a verdict. One of an earlier generation went with the server that was wound back.
+    gone = "deleted_at is not null and generation = ?2"
     return tx.db.conn.executemany(
         "update messages set sync_state = 'synced', sequence_num = ?1, sync_error = null, generation = ?2, "
-        "deleted_at = iif(?3, null, deleted_at), revision = iif(?3, 1, revision) "
+        f"content = iif({gone}, '[]', content), annotations = iif({gone}, null, annotations), "
+        f"deleted_at = iif({gone}, deleted_at, null), revision = iif({gone}, revision, ?3) "
         "where chat_id = ?4 and message_id = ?5 and sync_state <> 'synced'",
         (
             (
                 verdict.sequence_num,
                 generation,
-                verdict.status is VerdictStatus.INSERTED,
+                # Of a duplicate the next pull tells: what we held may be of another epoch, and be higher.
+                int(verdict.status is VerdictStatus.INSERTED),
                 chat_id,
                 verdict.message_id,
             )

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage import accounts, chats, inbox, messages, outbox
+from storage.errors import InvalidMessage
 from storage.records import (
     LOCAL_ACCOUNT,
     Account,
@@ -15,13 +16,14 @@ from storage.records import (
     Cursor,
     MessageId,
     MessageStatus,
+    Role,
     SyncState,
     Touched,
     Verdict,
     VerdictStatus,
 )
 from storage.store import Store
-from tests.fakes.changes import change_page, chat_change, message_change, verdict
+from tests.fakes.changes import change_page, chat_change, message_change, text, verdict
 
 CHAT = ChatId("a")
 
@@ -37,6 +39,14 @@ def say(store: Store, message_id: str, words: str = "hi") -> None:
 def start(store: Store, account: AccountId) -> None:
     """The chat exists on both sides, at change 1."""
     assert apply(store, account, change_page([chat_change(1, CHAT)], reset=True))
+
+
+def judge(store: Store, account: AccountId, *verdicts: Verdict, epoch: str = "epoch-1") -> None:
+    store.write(lambda tx: outbox.record_verdicts(tx, account, epoch, CHAT, verdicts)).result()
+
+
+def stored(store: Store, columns: str) -> list[tuple[object, ...]]:
+    return store.read(lambda db: db.execute(f"select {columns} from messages order by message_id").fetchall())
 
 
 def shown(store: Store, chat: str = CHAT) -> list[tuple[str, int | None, str]]:
@@ -254,8 +264,12 @@ def test_verdicts_and_changes_may_come_in_either_order(
             say(store, f"m{number}", "mine")
             verdicts.append(verdict(f"m{number}", status, number))
             words = "theirs" if status is VerdictStatus.CONFLICT else "mine"
-            gone = deleted and status is not VerdictStatus.INSERTED
-            changes.append(message_change(number + 1, CHAT, f"m{number}", number, words, deleted=gone))
+            revision = 2 if deleted else 1
+            changes.append(
+                message_change(
+                    number + 1, CHAT, f"m{number}", number, words, deleted=deleted, revision=revision
+                )
+            )
         steps = [
             lambda tx, verdicts=verdicts: outbox.record_verdicts(tx, account, "epoch-1", CHAT, verdicts),
             lambda tx, changes=changes: inbox.apply(tx, account, change_page(changes)),
@@ -299,13 +313,101 @@ def test_a_tombstone_never_takes_words_that_were_not_confirmed(store: Store, acc
     assert [message_id for message_id, _, _ in shown(store)] == ["m3", "m2", "m1"]
     assert store.read(lambda db: messages.get(db, CHAT, MessageId("m1"))) is not None
     say(store, "m1", "mine")
-    verdicts = [
+    judge(
+        store,
+        account,
         verdict("m1", VerdictStatus.DUPLICATE, 1),
         verdict("m2", VerdictStatus.CONFLICT, 2),
         verdict("m3", VerdictStatus.INSERTED, 3),
+    )
+    assert shown(store) == [("m2", None, "mine")]
+    assert stored(store, "content, revision, message_id") == [
+        ("[]", 2, "m1"), ('[{"type":"text","text":"mine"}]', 2, "m2"), ("[]", 2, "m3"),
+    ]  # fmt: skip
+
+
+def test_what_is_inserted_into_a_restored_server_is_not_what_was_deleted_before(
+    store: Store, account: AccountId
+) -> None:
+    start(store, account)
+    say(store, "m1", "mine")
+    apply(store, account, change_page([message_change(2, CHAT, "m1", 1, deleted=True, revision=2)]))
+    assert apply(store, account, change_page([chat_change(1, CHAT)], epoch="epoch-2", reset=True))
+    judge(store, account, verdict("m1", VerdictStatus.INSERTED, 1), epoch="epoch-2")
+    assert shown(store) == [("m1", 1, "mine")]
+    assert stored(store, "revision") == [(1,)]
+
+
+def test_a_tombstone_in_a_new_epoch_reaches_what_another_device_sent_again(
+    store: Store, account: AccountId
+) -> None:
+    """Revisions begin anew after a restore."""
+    start(store, account)
+    apply(store, account, change_page([message_change(2, CHAT, "m1", 1, revision=5)]))
+    apply(store, account, change_page([chat_change(1, CHAT)], epoch="epoch-2", reset=True))
+    judge(store, account, verdict("m1", VerdictStatus.DUPLICATE, 1), epoch="epoch-2")
+    gone = message_change(3, CHAT, "m1", 1, deleted=True, revision=2)
+    apply(store, account, change_page([gone], epoch="epoch-2"))
+    assert shown(store) == []
+
+
+def test_what_was_deleted_is_not_brought_back(store: Store, account: AccountId) -> None:
+    start(store, account)
+    say(store, "m1")
+    judge(store, account, verdict("m1", number=1))
+    live, gone = message_change(2, CHAT, "m1", 1), message_change(3, CHAT, "m1", 1, deleted=True, revision=2)
+    apply(store, account, change_page([gone]))
+    judge(store, account, verdict("m1", number=1))
+    judge(store, account, verdict("m1", VerdictStatus.DUPLICATE, 1))
+    apply(store, account, change_page([live], cursor=3))
+    assert shown(store) == []
+    with pytest.raises(InvalidMessage):
+        say(store, "m1")
+    assert store.read(lambda db: outbox.load_work(db, account)).batch is None
+
+
+def test_a_message_is_deleted_and_known_again_within_one_page(store: Store, account: AccountId) -> None:
+    start(store, account)
+    say(store, "m1", "mine")
+    page = [
+        message_change(2, CHAT, "m1", 1, "mine"),
+        message_change(3, CHAT, "m1", 1, deleted=True, revision=2),
     ]
-    store.write(lambda tx: outbox.record_verdicts(tx, account, "epoch-1", CHAT, verdicts)).result()
-    assert shown(store) == [("m2", None, "mine"), ("m3", 3, "mine")]
+    apply(store, account, change_page(page))
+    assert shown(store) == []
+    assert stored(store, "content, sync_state, revision") == [("[]", "synced", 2)]
+
+
+@pytest.mark.parametrize("status", [MessageStatus.INTERRUPTED, MessageStatus.ERROR, MessageStatus.COMPLETE])
+def test_a_reply_grows_and_ends_in_one_place(store: Store, account: AccountId, status: MessageStatus) -> None:
+    start(store, account)
+    shell = replace(
+        message_change(2, CHAT, "m1", 1), role=Role.ASSISTANT, content=(), status=MessageStatus.STREAMING
+    )
+    apply(store, account, change_page([shell]))
+    (message,) = store.read(lambda db: messages.page(db, CHAT)).messages
+    assert (message.content, message.status, message.sync_state) == (
+        (),
+        MessageStatus.STREAMING,
+        SyncState.SYNCED,
+    )
+    grown = replace(shell, change=3, revision=2, content=text("half"))
+    ended = replace(shell, change=4, revision=3, content=text("whole"), status=status)
+    for change in (grown, ended):
+        apply(store, account, change_page([change]))
+    apply(store, account, change_page([grown], cursor=4))
+    (message,) = store.read(lambda db: messages.page(db, CHAT)).messages
+    assert (message.content, message.status, message.sequence_num) == (text("whole"), status, 1)
+
+
+def test_a_cleared_chat_shows_nothing_and_goes_on(store: Store, account: AccountId) -> None:
+    """Tombstones of what this device never had are kept too: nothing under their ids is new."""
+    start(store, account)
+    apply(store, account, change_page([message_change(2, CHAT, "m1", 1), message_change(3, CHAT, "m2", 2)]))
+    gone = [message_change(n + 3, CHAT, f"m{n}", n, deleted=True, revision=2) for n in (1, 2, 3)]
+    apply(store, account, change_page([*gone, message_change(7, CHAT, "m4", 4, "after")]))
+    assert shown(store) == [("m4", 4, "after")]
+    assert stored(store, "message_id") == [("m1",), ("m2",), ("m3",), ("m4",)]
 
 
 def test_a_deleted_message_leaves_no_words_behind(store: Store, account: AccountId) -> None:
