@@ -82,18 +82,23 @@ class Room:
         self._patience = patience
 
     @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """A place for something large until the block ends. Raises NoRoom."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._places.acquire()
+        except TimeoutError:
+            raise NoRoom from None
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    @asynccontextmanager
     async def body(self, request: Request, limit: int) -> AsyncIterator[bytearray]:
         """The whole body; its place is held until the block ends. Raises BodyTooLarge, BodyTooSlow, NoRoom."""
         async with AsyncExitStack() as held:
-
-            async def take_place() -> None:
-                try:
-                    async with asyncio.timeout(self._patience):
-                        await held.enter_async_context(self._places)
-                except TimeoutError:
-                    raise NoRoom from None
-
-            yield await read_body(request, limit, take_place)
+            yield await read_body(request, limit, lambda: held.enter_async_context(self.place()))
 
 
 async def read_object(request: Request, limit: int) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """`/rest/v1/rpc/<name>`: calls of SQL functions with PostgREST's semantics, bodies passed through unread."""
 
 import json
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from sync.protocol import REQUEST_MAX_BYTES
 
 _SNAPSHOT_MAX_BYTES: Final = 64 * 1024 * 1024
 _LIMITS: Final = {"save_snapshot": _SNAPSHOT_MAX_BYTES}
+_LARGE_ANSWERS: Final = frozenset({"get_snapshot"})
 
 
 class Rpc:
@@ -41,8 +43,11 @@ class Rpc:
                 415, "PGRST107", "The Content-Type is not supported.", hint="Send JSON as application/json."
             )
         limit = _LIMITS.get(name, REQUEST_MAX_BYTES) if caller.user_id else REQUEST_MAX_BYTES
-        async with self._room.body(request, limit) as body:
+        async with self._room.body(request, limit) as body, self._place_for(name):
             return await self._call(name, caller, body or b"{}", read_only=False)
+
+    def _place_for(self, name: str) -> AbstractAsyncContextManager[None]:
+        return self._room.place() if name in _LARGE_ANSWERS else nullcontext()
 
     async def _call(self, name: str, caller: Caller, body: bytes | bytearray, *, read_only: bool) -> Response:
         function = await self._catalogue.function(name)
