@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from server import schema
 from server.binaries import Binaries, candidates
@@ -48,6 +48,12 @@ class Cluster:
         """A database with the whole schema and nobody in it, dropped at the end."""
         with self._database(_TEMPLATE) as database:
             yield database
+
+    @contextmanager
+    def copy(self, database: "Database") -> Iterator["Database"]:
+        """A copy of a database to which nobody is connected, dropped at the end."""
+        with self._database(str(conninfo_to_dict(database.conninfo)["dbname"])) as copied:
+            yield copied
 
     @contextmanager
     def _database(self, template: str) -> Iterator["Database"]:

@@ -48,8 +48,9 @@ class Storm:
         self._postgres = postgres
         self._seed = seed
         self._calm = threading.Event()
+        self._over = threading.Event()
         self._lock = threading.Condition()
-        self._told = Told()
+        self.told = Told()
         self._sent = 0
         self._api: dict[str, Function] = {}
         self._chats: list[str] = []
@@ -62,22 +63,28 @@ class Storm:
             self._chats = [caller.new_chat() for _ in range(self._weather.chats)]
         with self._user.database.connect() as admin:
             self._api = functions(admin)
-        beside = [self._poll]
+        beside: list[Callable[[], None]] = []
         if self._weather.others:
-            beside += [
-                each
-                for each, name in (
-                    (self._delete, "delete_messages"),
-                    (self._clear, "clear_chat"),
-                    (self._reply, "finish_turn"),
-                )
-                if name in self._api
-            ]
+            beside += [self._delete, self._clear, self._reply]
         if self._weather.kills:
             beside.append(self._kill)
         if self._weather.crashes:
             beside.append(self._crash)
-        with ThreadPoolExecutor(len(beside)) as others, ThreadPoolExecutor(self._weather.clients) as clients:
+        with ThreadPoolExecutor() as poller:
+            polling = poller.submit(self._poll)
+            try:
+                self._run_beside(beside)
+            finally:
+                self._over.set()
+            polling.result(_PATIENCE)
+        return judge(self._user, self.told)
+
+    def _run_beside(self, beside: list[Callable[[], None]]) -> None:
+        """Runs the clients to their end, and the others until then."""
+        with (
+            ThreadPoolExecutor(len(beside) + 1) as others,
+            ThreadPoolExecutor(self._weather.clients) as clients,
+        ):
             running = [others.submit(each) for each in beside]
             try:
                 list(clients.map(self._write, range(self._weather.clients)))
@@ -87,7 +94,6 @@ class Storm:
                     self._lock.notify_all()
             for each in running:
                 each.result(_PATIENCE)
-        return judge(self._user, self._told)
 
     def _write(self, number: int) -> None:
         chance = random.Random(self._seed * 1000 + number)
@@ -103,7 +109,7 @@ class Storm:
                 ids, numbers = tuple(row[0] for row in rows), tuple(row[1] for row in rows)
                 left -= len(batch)
                 with self._lock:
-                    self._told.appends.append(Append(chat, ids, numbers, asked, heard))
+                    self.told.appends.append(Append(chat, ids, numbers, asked, heard))
                     self._sent += len(batch)
                     self._lock.notify_all()
 
@@ -111,20 +117,20 @@ class Storm:
         return Line(self._user, self._weather.lost_answers)
 
     def _poll(self) -> None:
-        """Reads on from its cursor alone, as a device does, until it has all there is when all is calm."""
+        """Reads on from its cursor alone, as a device does, until it has all there is when all is over."""
         chance = random.Random(self._seed)
         epoch: str | None = None
         cursor = 0
         with self._line() as line:
             while True:
-                calm = self._calm.is_set()
+                over = self._over.is_set()
                 answer = line.until_heard(partial(Caller.pull, epoch=epoch, cursor=cursor), chance)
-                self._told.rewound += epoch is not None and answer["reset"]
+                self.told.rewound += epoch is not None and answer["reset"]
                 assert answer["reset"] or answer["cursor"] >= cursor
                 epoch, cursor = answer["epoch"], answer["cursor"]
-                self._told.mirror.update(changed_places(answer))
+                self.told.mirror.update(changed_places(answer))
                 self.pulls += 1
-                if calm and not answer["more"]:
+                if over and not answer["more"]:
                     return
 
     def _delete(self) -> None:
@@ -135,7 +141,7 @@ class Storm:
                 request = {"p_chat_id": done.chat, "p_message_ids": ids}
                 rows = line.until_heard(self._calling("delete_messages", request), chance)
                 assert {row[2] for row in rows} == {"deleted"}
-                self._told.deleted.update((done.chat, each) for each in ids)
+                self.told.deleted.update((done.chat, each) for each in ids)
 
     def _clear(self) -> None:
         chance = random.Random(self._seed + 2)
@@ -146,8 +152,8 @@ class Storm:
                 while line.until_heard(self._calling("clear_chat", request), chance)[0][0]["more"]:
                     pass
                 with self._lock:
-                    appends = list(self._told.appends)
-                self._told.deleted.update(
+                    appends = list(self.told.appends)
+                self.told.deleted.update(
                     (each.chat, message_id)
                     for each in appends
                     for message_id, number in zip(each.ids, each.numbers, strict=True)
@@ -172,7 +178,7 @@ class Storm:
                 finish = {"p_status": "complete", "p_content": "all of it", "p_usage": {"total_tokens": 7}}
                 ended = line.until_heard(self._calling("finish_turn", held | finish), chance)[0][0]
                 if ended["status"] in {"finished", "duplicate"}:
-                    self._told.finished.add((done.chat, reply))
+                    self.told.finished.add((done.chat, reply))
 
     def _calling(self, name: str, request: dict[str, Any]) -> Callable[[Caller], list[tuple[Any, ...]]]:
         return lambda caller: self._api[name].run(caller.connection, request)
@@ -180,8 +186,8 @@ class Storm:
     def _some_append(self, chance: random.Random) -> Append | None:
         """Any acknowledged batch, when there is one; None when the storm is over."""
         with self._lock:
-            self._lock.wait_for(lambda: bool(self._told.appends) or self._calm.is_set(), _PATIENCE)
-            return None if self._calm.is_set() else chance.choice(self._told.appends)
+            self._lock.wait_for(lambda: bool(self.told.appends) or self._calm.is_set(), _PATIENCE)
+            return None if self._calm.is_set() else chance.choice(self.told.appends)
 
     def _kill(self) -> None:
         """Ends a random connection again and again."""

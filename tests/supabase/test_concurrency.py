@@ -51,6 +51,8 @@ def test_16_clients_in_a_storm_lose_double_and_miss_nothing(
     assert storm.crashes == 3
     assert storm.kills >= 10
     assert storm.pulls >= 50
+    assert storm.told.finished
+    assert len(storm.told.deleted) >= 50
 
 
 def test_calls_that_name_chats_in_opposite_orders_never_deadlock(user: User) -> None:
