@@ -282,6 +282,10 @@ def _table(method: str, reply: Answer) -> Meddle:
     )
 
 
+def _reply(function: str, reply: Answer) -> Meddle:
+    return lambda request, _: reply if request.path.endswith(function) else None
+
+
 def _answer(function: str, data: object) -> Meddle:
     return lambda request, _: (
         Answer(200, data) if request.path.endswith(function) and b"-4000-8000-" not in request.body else None
@@ -317,6 +321,18 @@ MEDDLED: dict[str, tuple[Meddle, str, Level, str]] = {
         "own_rows",
         Level.OK,
         "no API for tables",
+    ),
+    "a function answers in another shape": (
+        _reply("list_messages", Answer(200, {"rows": []})),
+        "functions",
+        Level.FAIL,
+        "list_messages answers an object instead of rows",
+    ),
+    "a function fails": (
+        _reply("get_snapshot", Answer(500, {"code": "XX000"})),
+        "functions",
+        Level.FAIL,
+        "get_snapshot answers XX000 instead of PT404",
     ),
     "a repeated message gets another number": (
         _answer("append_messages", [{"message_id": "a", "status": "inserted", "sequence_num": 1}]),
