@@ -1,7 +1,7 @@
 -- Whatever changes a stored message ends here, so that every device hears of it and the chat's digest stays right.
 
 create function homing.restamp_messages(p_owner uuid, p_chat_id uuid, p_message_ids text[]) returns void
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_head bigint := homing.lock_head(p_owner);

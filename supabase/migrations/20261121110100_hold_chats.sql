@@ -1,7 +1,7 @@
 -- How a function that writes into one chat begins.
 
 create function homing.hold_open_chat(p_owner uuid, p_chat_id uuid) returns public.chats
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_chat public.chats;

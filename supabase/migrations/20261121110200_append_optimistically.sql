@@ -76,7 +76,7 @@ revoke execute on function homing.holder_of_turn(uuid, uuid, text, text) from pu
 comment on function homing.holder_of_turn(uuid, uuid, text, text) is 'The message that has this role in the turn, deleted or not.';
 
 create function homing.verdict_on_known(p_owner uuid, p_chat_id uuid, p_sent homing.sent_message) returns homing.verdict
-language plpgsql stable set search_path = '' set enable_seqscan = off
+language plpgsql stable set search_path = ''
 as $$
 declare
   v_stored public.messages;
@@ -107,7 +107,7 @@ comment on function homing.verdict_on_known(uuid, uuid, homing.sent_message) is
 
 create function homing.append_each(p_owner uuid, p_chat_id uuid, p_messages jsonb, p_last bigint, p_head bigint)
 returns setof homing.verdict
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_sent homing.sent_message;
@@ -138,7 +138,7 @@ comment on function homing.append_each(uuid, uuid, jsonb, bigint, bigint) is
 create function homing.count_append(
   p_owner uuid, p_verdicts homing.verdict[], p_started timestamptz, p_held timestamptz
 ) returns void
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_size constant bigint := cardinality(p_verdicts);
@@ -179,7 +179,7 @@ comment on function homing.count_append(uuid, homing.verdict[], timestamptz, tim
 create or replace function public.append_messages(p_chat_id uuid, p_messages jsonb)
 returns table (message_id text, sequence_num bigint, status text, reason text)
 language plpgsql volatile security definer
-set search_path = '' set lock_timeout = '3s' set enable_seqscan = off
+set search_path = '' set lock_timeout = '3s' set enable_seqscan = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare

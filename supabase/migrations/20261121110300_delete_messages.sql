@@ -2,7 +2,7 @@
 -- it. Never by leaving them out of a list.
 
 create function homing.erase_messages(p_owner uuid, p_chat_id uuid, p_message_ids text[]) returns bigint
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_id text;

@@ -93,7 +93,7 @@ revoke execute on function homing.earlier_fork(public.chats, uuid, bigint) from 
 comment on function homing.earlier_fork(public.chats, uuid, bigint) is 'The answer to fork_chat when its new chat is there already.';
 
 create function homing.fill_fork(p_chat public.chats, p_new_chat_id uuid, p_through bigint, p_title text) returns bigint
-language plpgsql volatile set search_path = '' set enable_seqscan = off
+language plpgsql volatile set search_path = ''
 as $$
 declare
   v_head constant bigint := homing.lock_head(p_chat.owner_id);

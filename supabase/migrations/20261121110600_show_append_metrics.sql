@@ -24,7 +24,7 @@ create view public.count_mismatches with (security_invoker = true) as
       coalesce(max(sequence_num), 0) as last,
       -- homing.fingerprint, which is closed to those who may look here.
       coalesce(bit_xor(
-        ('x' || substr(md5(sequence_num || ':' || message_id || ':' || revision), 1, 16))::bit(64)::bigint), 0) as digest
+        ('x' || substr(md5(sequence_num::text || ':' || message_id || ':' || revision::text), 1, 16))::bit(64)::bigint), 0) as digest
     from public.messages as message
     where message.owner_id = chat.owner_id and message.chat_id = chat.chat_id
   ) as counted
