@@ -6,7 +6,7 @@ import pytest
 
 from server import schema
 from tests.fakes.cluster import Cluster, Database, text
-from tests.fakes.hosted import as_postgres, hosted_project
+from tests.fakes.hosted import as_postgres, hosted_project, hosted_roles
 from tests.fakes.ledger import faults
 
 LAST_WITHOUT_THE_RULE = "20261121100000"
@@ -16,7 +16,7 @@ LAST_WITHOUT_THE_RULE = "20261121100000"
 def bound_owner(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """A project before the rule, whose owner sees no rows of others."""
     earlier = tuple(each for each in schema.migrations() if each.version <= LAST_WITHOUT_THE_RULE)
-    with hosted_project(cluster, grants_by_default=False, policies=True) as database:
+    with hosted_roles(cluster), hosted_project(cluster, grants_by_default=False, policies=True) as database:
         with database.connect() as platform:
             platform.execute("alter role postgres nobypassrls")
         with monkeypatch.context() as before:
