@@ -78,16 +78,19 @@ def _applied(db: psycopg.Connection) -> set[str]:
 
 
 def _apply_platform(db: psycopg.Connection) -> None:
-    """Skips a database whose schema auth came from somebody else, and one that already has this very version."""
+    """Skips a database whose schema auth came from somebody else, and one that already has this very version.
+
+    The version says nothing of the roles: a dump brings it along, and they belong to the cluster.
+    """
     text = _PLATFORM.read_text(encoding="utf-8")
     mark = MARK + hashlib.sha256(text.encode()).hexdigest()[:16]
     with _failing_as("platform"), db.transaction():
         _lock(db)
-        row = db.execute(
-            "select oid, obj_description(oid) from pg_namespace where nspname = 'auth'"
-        ).fetchone()
-        if row is not None and (row[1] == mark or not (row[1] or "").startswith(MARK)):
-            return
+        row = db.execute(_PLATFORM_THERE).fetchone()
+        if row is not None:
+            made_as, may_become_all = row
+            if not made_as.startswith(MARK) or (made_as == mark and may_become_all):
+                return
         _run(db, text)
         db.execute(sql.SQL("comment on schema auth is {}").format(sql.Literal(mark)))
 
@@ -135,6 +138,13 @@ def _failing_as(what: str) -> Iterator[None]:
             "give a database that is empty or Homing's own."
         ) from error
 
+
+_PLATFORM_THERE: Final = """
+select coalesce(obj_description(oid), ''), (
+  select count(*) = 3 from pg_roles where rolname in ('anon', 'authenticated', 'service_role')
+    and pg_has_role(oid, case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end))
+from pg_namespace where nspname = 'auth'
+"""
 
 _RECORD: Final = """
 create schema if not exists supabase_migrations;

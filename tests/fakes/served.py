@@ -121,6 +121,17 @@ class Person:
             timeout=30,
         )
 
+    def at(self, served: Served) -> "Person":
+        """The same person at another start of the server: still signed in, as the refresh token shows."""
+        answer = httpx.post(
+            f"{served.url}/auth/v1/token?grant_type=refresh_token",
+            headers=served.headers(),
+            json={"refresh_token": self.refresh_token},
+        )
+        assert answer.status_code == 200, answer.text
+        session = answer.json()
+        return Person(served, self.user_id, self.email, session["access_token"], session["refresh_token"])
+
 
 def starting(data_dir: Path, **settings: object) -> "tuple[subprocess.Popen[str], Path]":
     """A server with these Settings that has yet to say on stdout that it is ready, and the file of its stderr."""

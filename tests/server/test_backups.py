@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
@@ -21,7 +20,7 @@ from server import dumps
 from server.errors import BackupFailed
 from server.postgres import Postgres
 from tests.fakes.folders import open_folder
-from tests.fakes.served import Person, Served, serving
+from tests.fakes.served import Person, serving
 from tests.fakes.waiting import wait_for
 
 
@@ -69,18 +68,6 @@ def epoch(person: Person) -> str:
     return str(person.rpc("pull_changes", p_epoch=None, p_cursor=0).json()["epoch"])
 
 
-def again(person: Person, served: Served) -> Person:
-    """The same person at a server that was started anew: still signed in, as far as the refresh token tells."""
-    answer = httpx.post(
-        f"{served.url}/auth/v1/token?grant_type=refresh_token",
-        headers=served.headers(),
-        json={"refresh_token": person.refresh_token},
-    )
-    assert answer.status_code == 200, answer.text
-    session = answer.json()
-    return Person(served, person.user_id, person.email, session["access_token"], session["refresh_token"])
-
-
 def test_a_backup_made_while_serving_brings_that_moment_back_in_a_new_epoch(folder: Path) -> None:
     file, chat = folder / "homing.backup", str(uuid.uuid4())
     with serving(folder / "data") as served:
@@ -97,7 +84,7 @@ def test_a_backup_made_while_serving_brings_that_moment_back_in_a_new_epoch(fold
     restored = asked(folder / "data", "restore", file)
     assert (restored["users"], restored["chats"]) == (1, 1)
     with serving(folder / "data") as served:
-        anna = again(anna, served)
+        anna = anna.at(served)
         assert ids(anna, chat) == ["before"]
         assert epoch(anna) != first_epoch
         write(anna, chat, "after")
@@ -113,7 +100,7 @@ def test_what_was_there_before_a_restore_is_kept_until_the_next(folder: Path) ->
         anna = served.sign_up()
     asked(folder, "backup", file)
     with serving(folder) as served:
-        write(again(anna, served), chat, "only here")
+        write(anna.at(served), chat, "only here")
     for _ in range(2):
         assert asked(folder, "restore", file)["earlier"] == "homing_before_restore"
     with Postgres(folder / "server") as postgres, psycopg.connect(postgres.start()) as db:
@@ -131,7 +118,7 @@ def test_on_a_new_machine_with_the_keys_people_stay_signed_in(folder: Path) -> N
     for name in ("jwt-secret", "publishable-key"):
         shutil.copy(folder / "old" / "server" / name, folder / "new" / "server" / name)
     with serving(folder / "new") as served:
-        anna = again(anna, served)
+        anna = anna.at(served)
         assert ids(anna, chat) == ["before"]
 
 
@@ -158,7 +145,7 @@ def test_a_file_that_is_no_whole_backup_changes_nothing(folder: Path, spoil: Any
     spoil(file)
     refused(folder, "restore", file)
     with serving(folder) as served:
-        anna = again(anna, served)
+        anna = anna.at(served)
         assert len(ids(anna, chat)) == 50
         assert epoch(anna) == first_epoch
 
@@ -202,7 +189,7 @@ def test_a_restore_that_is_killed_leaves_what_was_there(folder: Path) -> None:
     assert process.stdout is not None
     process.stdout.close()
     with serving(folder) as served:
-        assert len(ids(again(anna, served), chat)) == 50
+        assert len(ids(anna.at(served), chat)) == 50
     assert asked(folder, "restore", file)["chats"] == 1
 
 

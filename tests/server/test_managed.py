@@ -1,19 +1,28 @@
 """A database that somebody else runs: logins with few rights, TLS, restarts, and each lack told in one line."""
 
+import json
+import os
+import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from click.testing import CliRunner
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from server import given
+from desktop.cli import main
+from server import given, schema
 from server.errors import DatabaseUnavailable
 from server.postgres import Postgres
+from tests.fakes.certificate_files import Authority
 from tests.fakes.cluster import versions
 from tests.fakes.folders import open_folder
+from tests.fakes.poolers import pooling
+from tests.fakes.postgres_over_tls import over_tls
 from tests.fakes.served import PASSWORD, serving
+from tests.fakes.waiting import wait_for
 
 LOGIN = "app"
 SECRET = "secret-7d1f"
@@ -24,6 +33,7 @@ class Managed:
 
     def __init__(self, admin: str) -> None:
         self.admin = admin
+        self.restart: Callable[[], None] = lambda: None
 
     @property
     def url(self) -> str:
@@ -51,6 +61,7 @@ def managed(request: pytest.FixtureRequest) -> Iterator[Managed]:
         made.run("create database app")
         made.admin = make_conninfo(made.admin, dbname="app")
         made.run(f"create role {LOGIN} login password '{SECRET}'")
+        made.restart = lambda: os.kill(postgres.pid or 0, signal.SIGINT)
         yield made
 
 
@@ -90,3 +101,124 @@ def test_a_login_without_any_attribute_is_told_what_to_grant_until_it_is_enough(
             told = managed.refusal()
             managed.run(told.split("`")[1])
     _works(managed.url)
+
+
+def test_a_database_that_starts_again_while_serving_is_taken_up_again(managed: Managed) -> None:
+    managed.run(f"alter role {LOGIN} createrole")
+    managed.run(f"alter database app owner to {LOGIN}")
+    with open_folder() as folder, serving(folder, database_url=managed.url) as served:
+        anna = served.sign_up()
+        managed.restart()
+        wait_for(lambda: anna.rpc("chat_heads").status_code == 200)
+        assert served.stop() == 0
+        assert all(line.startswith("homing: ") for line in served.stderr.splitlines())
+        assert len(served.stderr.splitlines()) < 10
+
+
+def test_a_standby_is_told_and_nothing_is_made_there(managed: Managed) -> None:
+    managed.run("alter database app set default_transaction_read_only = on")
+    assert "standby" in managed.refusal()
+
+
+def test_a_hosted_projects_database_is_told_and_nothing_is_made_there(managed: Managed) -> None:
+    managed.run("create schema auth")
+    managed.run("create table auth.users (id uuid primary key)")
+    assert "Supabase project" in managed.refusal()
+
+
+def test_what_another_login_made_is_told(managed: Managed) -> None:
+    schema.apply(managed.admin)
+    assert "belongs to homing" in managed.refusal()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"password": "secret-7d1f-not"}, {"dbname": "nothing"}, {"user": "nobody"}]
+)
+def test_a_login_that_is_refused_is_told_without_its_password(
+    managed: Managed, wrong: dict[str, str]
+) -> None:
+    with pytest.raises(DatabaseUnavailable, match="--database-url") as refused:
+        given.check(make_conninfo(managed.url, **wrong))
+    assert "\n" not in str(refused.value)
+    assert SECRET not in str(refused.value)
+
+
+def test_a_transaction_pooler_is_told(managed: Managed) -> None:
+    managed.run(f"alter role {LOGIN} createrole")
+    managed.run(f"alter database app owner to {LOGIN}")
+    where = conninfo_to_dict(managed.url)
+    with pooling(f"{where['host']}/.s.PGSQL.{where['port']}") as port:
+        pooled = make_conninfo(
+            managed.url, host="127.0.0.1", port=port, sslmode="disable", gssencmode="disable"
+        )
+        with psycopg.connect(pooled) as db:
+            assert db.execute("select 1").fetchone() == (1,)
+        with pytest.raises(DatabaseUnavailable, match="transaction pooler") as refused:
+            given.check(pooled)
+    assert "\n" not in str(refused.value)
+
+
+def test_backups_of_a_given_database_need_a_login_that_sees_every_row(managed: Managed) -> None:
+    managed.run(f"alter role {LOGIN} createrole")
+    managed.run(f"alter database app owner to {LOGIN}")
+    managed.run(f"grant pg_signal_backend to {LOGIN}")
+    with open_folder() as folder:
+        file, runner = folder / "homing.backup", CliRunner(env={"HOMING_DATABASE_URL": managed.url})
+        command = ["--json", "--data-dir", str(folder), "server"]
+        with serving(folder, database_url=managed.url) as served:
+            anna = served.sign_up()
+            anna.rpc("save_chats", p_chats=[{"chat_id": str(uuid.uuid4()), "title": "kept"}])
+            refused = runner.invoke(main, [*command, "backup", str(file)])
+            assert refused.exit_code == 1
+            assert "bypassrls" in refused.stderr
+            managed.run(f"alter role {LOGIN} bypassrls createdb")
+            made = runner.invoke(main, [*command, "backup", str(file)])
+            assert made.exit_code == 0, made.output
+            busy = runner.invoke(main, [*command, "restore", str(file)])
+            assert "stop it" in busy.stderr
+            anna.rpc("save_chats", p_chats=[{"chat_id": str(uuid.uuid4()), "title": "lost"}])
+        restored = runner.invoke(main, [*command, "restore", str(file)])
+        assert restored.exit_code == 0, restored.output
+        document = json.loads(restored.stdout)
+        assert (document["chats"], document["earlier"]) == (1, "app_before_restore")
+        with serving(folder, database_url=managed.url) as served:
+            assert len(anna.at(served).rpc("chat_heads").json()) == 1
+
+
+def test_a_backup_moves_from_our_cluster_to_a_given_database(managed: Managed) -> None:
+    managed.run(f"alter role {LOGIN} createrole createdb bypassrls")
+    managed.run(f"alter database app owner to {LOGIN}")
+    with open_folder() as folder:
+        file, chat = folder / "homing.backup", str(uuid.uuid4())
+        oldest = min(versions(), key=lambda each: each.major)
+        with Postgres(folder / "server", binaries=oldest) as postgres:
+            postgres.start()
+        with serving(folder) as served:
+            anna = served.sign_up()
+            anna.rpc("save_chats", p_chats=[{"chat_id": chat, "title": "kept"}])
+        for words in (["backup", file], ["restore", file, "--database-url", managed.url]):
+            done = CliRunner().invoke(main, ["--data-dir", str(folder), "server", *map(str, words)])
+            assert done.exit_code == 0, done.output
+        with serving(folder, database_url=managed.url) as served:
+            anna = anna.at(served)
+            message = {"message_id": "m", "role": "user", "content": "hello"}
+            stored = anna.rpc("append_messages", p_chat_id=chat, p_messages=[message])
+            assert stored.status_code == 200, stored.text
+            assert [row["status"] for row in stored.json()] == ["inserted"]
+
+
+def test_tls_parameters_reach_the_database() -> None:
+    with open_folder() as folder:
+        authority = Authority(folder)
+        cert, key = authority.pair("postgres")
+        with over_tls(folder, cert, key) as admin:
+            url = make_conninfo(admin, sslmode="verify-full", sslrootcert=str(authority.file))
+            _works(url)
+            with psycopg.connect(url) as db:
+                assert db.execute("select ssl from pg_stat_ssl where pid = pg_backend_pid()").fetchone() == (
+                    True,
+                )
+            (folder / "elsewhere").mkdir()
+            stranger = Authority(folder / "elsewhere").file
+            with pytest.raises(DatabaseUnavailable, match="certificate"):
+                given.check(make_conninfo(url, sslrootcert=str(stranger)))
