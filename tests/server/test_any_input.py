@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.bad_input import HOSTILE, hostile_values
 from tests.fakes.served import Person, Served
-from tests.fakes.target import Target, body, target
+from tests.fakes.target import Answer, Target, body, target
 
 
 @pytest.fixture(scope="module")
@@ -157,3 +157,34 @@ def test_every_error_of_postgresql_has_a_hint(served: Served, code: str) -> None
     error = person.rpc("test_raise_bare", p_code=code).json()
     assert error["code"] == code
     assert error["hint"]
+
+
+_PLANTED = {
+    "an undocumented code": "raise exception using errcode = 'PT418', message = 'm', hint = 'h'",
+    "a mistake": "raise exception using errcode = 'XX000', message = 'm', hint = 'h'",
+}
+
+
+@pytest.mark.parametrize("fault", _PLANTED)
+def test_the_range_sees_a_planted_error(anna: Target, fault: str) -> None:
+    anna.admin.execute(
+        f"create or replace function public.test_planted(p jsonb) returns jsonb language plpgsql"
+        f" as $$ begin {_PLANTED[fault]}; end $$".encode()
+    )
+    answers = iter(lambda: anna.fire("test_planted", '{"p": 1}').code, None)
+    with pytest.raises(AssertionError):
+        next(code for code in answers if code != "PGRST202")
+
+
+def test_the_range_sees_an_effect_of_a_refused_call(anna: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = anna.ask
+
+    def meddle(*request: str, **headers: str) -> Answer:
+        anna.admin.execute(
+            "update public.chats set title = title || '.' where owner_id = %s", [anna.person.user_id]
+        )
+        return ask(*request, **headers)
+
+    monkeypatch.setattr(anna, "ask", meddle)
+    with pytest.raises(AssertionError, match="had an effect"):
+        anna.fire("save_chats", "null")
