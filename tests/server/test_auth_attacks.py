@@ -429,7 +429,7 @@ def a_challenge_without_its_method_is_no_challenge(world: World) -> None:
 
 STRANGE_TARGETS: Final = (
     "https://evil.test/", "//evil.test", "https://localhost.evil.test/", "https://evil.test#localhost",
-    "https://localhost@evil.test/", "https://localhost:x@evil.test/", "https://evil.test\\@localhost/",
+    "https://evil.test@localhost/", "https://localhost@evil.test/", "https://localhost:x@evil.test/", "https://evil.test\\@localhost/",
     "https://localhost\\.evil.test/", "http://127.0.0.1.evil.test/", "http://2130706433.evil.test/",
     "javascript:alert(1)", "JAVASCRIPT:alert(1)//localhost", "data:text/html,x", "file:///etc/passwd", "myapp://cb",
     "http://localhost/\r\nSet-Cookie: a=b", "http://localhost/\tx", "http:///localhost", "localhost:3000",
