@@ -17,7 +17,7 @@ language sql stable set search_path = ''
 as $$
   with relations as (
     select oid, oid::regclass::text as name, relkind as kind, relowner, relacl, reloptions, relforcerowsecurity,
-      relrowsecurity, relnamespace = 'public'::regnamespace as is_public
+      relrowsecurity, relpersistence, relnamespace = 'public'::regnamespace as is_public
     from pg_class where homing.is_ours('pg_class', oid, relnamespace)
   ),
   grants as (
@@ -49,6 +49,14 @@ as $$
   select name, 'row level security cannot guard it' from relations where kind in ('m', 'f')
   union all
   select name, 'a sequence gives its numbers again after a restore' from relations where kind = 'S'
+  union all
+  select name, 'a crash empties it' from relations where kind = 'r' and relpersistence <> 'p'
+  union all
+  select name, 'a trigger of it is off' from relations
+    where exists (select from pg_trigger where tgrelid = relations.oid and tgenabled in ('D', 'R'))
+  union all
+  select name, 'an index of it is not valid' from relations
+    where exists (select from pg_index where indrelid = relations.oid and not indisvalid)
 $$;
 revoke execute on function homing.relation_faults() from public;
 comment on function homing.relation_faults() is 'What is wrong with tables, views and sequences.';
@@ -73,8 +81,9 @@ create function homing.function_faults() returns table (object text, fault text)
 language sql stable set search_path = ''
 as $$
   with functions as (
-    select oid, oid::regprocedure::text as name, prosecdef, prosrc, prosqlbody, proconfig, proargnames, proallargtypes,
-      proargtypes, relevant.is_public
+    select oid, oid::regprocedure::text as name, prosecdef, prosqlbody, proconfig, proargnames, proallargtypes,
+      proargtypes, relevant.is_public, regexp_replace(prosrc, '--[^\n]*|/\*.*?\*/', '', 'g') as statements,
+      count(*) over (partition by pronamespace, proname) as of_this_name
     from pg_proc cross join lateral (select pronamespace = 'public'::regnamespace as is_public) as relevant
     where prokind in ('f', 'p') and homing.is_ours('pg_proc', oid, pronamespace)
   )
@@ -90,7 +99,14 @@ as $$
     where prosqlbody is null and not coalesce('search_path=""' = any (proconfig), false)
   union all
   select name, 'acts as its owner and never asks who calls' from functions
-    where is_public and prosecdef and prosrc !~ 'homing\.caller\(\)'
+    where is_public and prosecdef and statements !~ 'homing\.caller\(\)'
+  union all
+  select name, 'shares its name with another function' from functions where is_public and of_this_name > 1
+  union all
+  select name, 'weakens what keeps rows safe' from functions
+    where exists (
+      select from unnest(proconfig) as setting
+      where setting ~ '^(synchronous_commit|row_security|session_replication_role)=')
   union all
   select name, 'takes the owner from the caller' from functions
     where is_public and exists (

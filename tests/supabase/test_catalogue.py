@@ -64,6 +64,15 @@ PLANTED = {
         "public.numbers",
         "a sequence gives its numbers again after a restore",
     ),
+    "alter table public.append_counters set unlogged": ("public.append_counters", "a crash empties it"),
+    "alter table public.owner_heads disable trigger poke_devices": (
+        "public.owner_heads",
+        "a trigger of it is off",
+    ),
+    "update pg_index set indisvalid = false where indexrelid = 'public.messages_by_sequence'::regclass": (
+        "public.messages",
+        "an index of it is not valid",
+    ),
     "create policy x on public.chats using (true)": (
         'policy "x" on public.chats',
         "does not ask for the owner",
@@ -109,6 +118,19 @@ PLANTED = {
     "create function public.f(p_owner uuid) returns int language sql return 1": (
         "public.f(uuid)",
         "takes the owner from the caller",
+    ),
+    "create function public.count_messages() returns int language sql set search_path = '' return 1": (
+        "public.count_messages()",
+        "shares its name with another function",
+    ),
+    "alter function public.append_messages(uuid, jsonb) set synchronous_commit = off": (
+        "public.append_messages(uuid,jsonb)",
+        "weakens what keeps rows safe",
+    ),
+    "create function public.f() returns int language sql security definer set search_path = '' "
+    "as 'select 1 -- homing.caller()'": (
+        "public.f()",
+        "acts as its owner and never asks who calls",
     ),
     "create function public.f() returns bigint language sql security definer set search_path = '' "
     "as 'select count(*) from public.messages'": (
