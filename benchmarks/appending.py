@@ -1,75 +1,112 @@
-"""The append call: one message and five hundred, straight to PostgreSQL and through HTTP with the official client."""
+"""The append call: small and large, on short and long chats, alone and in a crowd, directly and through HTTP."""
 
 import asyncio
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
 
-import psycopg
 from supabase import AsyncClientOptions, acreate_client
 
+from benchmarks import reading
+from benchmarks.direct import Direct, Person, batch, running
 from benchmarks.report import Report, quantile, timed
-from server import schema
-from server.postgres import Postgres
 from tests.flows.homing_process import PASSWORD, Server
 
 SINGLES, BULKS = 200, 20
-
-
-def _batch(size: int) -> list[dict[str, Any]]:
-    text = "A sentence that a person could have typed into the composer. " * 4
-    return [
-        {"message_id": str(uuid.uuid4()), "role": "user", "content": [{"type": "text", "text": text}]}
-        for _ in range(size)
-    ]
+LONG = 1_000_000
+CLIENTS, APPENDS = 16, 50
 
 
 def measure_direct(report: Report, folder: Path) -> None:
-    """Measure append_messages over a local connection, beside a bare INSERT of the same rows."""
+    """Measure the functions over local connections."""
+    with running(folder) as direct:
+        direct.mislead_statistics()
+        owner = direct.new_owner()
+        with direct.signed_in(owner) as person:
+            _beside_bare_inserts(report, person)
+        _crowds(report, direct)
+        report.heading(f"append_messages in a chat of {LONG:,} messages")
+        with direct.signed_in(owner) as person:
+            chat = person.new_chat()
+        direct.fill(owner, chat, LONG)
+        for statistics in ("stale", "fresh"):
+            with direct.signed_in(owner) as person:
+                _in_a_long_chat(report, person, chat, statistics)
+            direct.run("analyze public.chats, public.messages, public.owner_heads")
+        with direct.signed_in(owner) as person:
+            reading.measure(report, person, chat, LONG)
+
+
+def _beside_bare_inserts(report: Report, person: Person) -> None:
     report.heading("append_messages, directly on PostgreSQL")
-    postgres = Postgres(folder)
-    database = postgres.start()
-    try:
-        schema.apply(database)
-        with psycopg.connect(database, autocommit=True) as connection:
-            _compare(report, connection)
-    finally:
-        postgres.stop()
-
-
-def _compare(report: Report, connection: psycopg.Connection[Any]) -> None:
-    owner, chat = str(uuid.uuid4()), str(uuid.uuid4())
-    connection.execute("insert into auth.users (id, email) values (%s, 'bench@example.org')", (owner,))
-    connection.execute("create table bare (id uuid primary key, role text, content jsonb)")
-    claims = json.dumps({"sub": owner, "role": "authenticated"})
-    connection.execute("select set_config('request.jwt.claims', %s, false)", (claims,))
-    connection.execute(
-        "select * from public.save_chats(%s)", (json.dumps([{"chat_id": chat, "title": "B"}]),)
-    )
+    chat = person.new_chat()
+    person.connection.execute("create table bare (id uuid primary key, role text, content jsonb)")
     for size, rounds in ((1, SINGLES), (500, BULKS)):
-        batches = [json.dumps(_batch(size)) for _ in range(rounds)]
-        appends = [timed(partial(_append, connection, chat, one)) for one in batches]
-        bare = [timed(partial(_insert, connection, one)) for one in batches]
+        appends, bare = [], []
+        for document in _documents(size, rounds):
+            appends.append(timed(partial(person.append, chat, document)))
+            bare.append(timed(partial(_insert, person, document)))
         report.times(f"append of {size}", appends)
         report.row(
             f"  against a bare INSERT of the same {size}",
             f"{quantile(appends, 0.5) / quantile(bare, 0.5):.1f} times",
         )
+    known = next(_documents(500, 1))
+    person.append(chat, known)
+    report.times("the same 500 again", [timed(partial(person.append, chat, known)) for _ in range(BULKS)])
 
 
-def _append(connection: psycopg.Connection[Any], chat: str, batch: str) -> None:
-    connection.execute("select * from public.append_messages(%s, %s)", (chat, batch)).fetchall()
+def _in_a_long_chat(report: Report, person: Person, chat: str, statistics: str) -> None:
+    known, short = next(_documents(500, 1)), person.new_chat()
+    person.append(chat, known)
+    person.append(short, known)
+    sends = {
+        "append of 1": _documents(1, SINGLES),
+        "append of 500": _documents(500, BULKS),
+        "the same 500 again": repeat(known, BULKS),
+    }
+    for name, documents in sends.items():
+        here, there = [], []
+        for document in documents:
+            here.append(timed(partial(person.append, chat, document)))
+            there.append(timed(partial(person.append, short, document)))
+        report.times(f"{name}, statistics {statistics}", here)
+        report.row("  against a short chat", f"{quantile(here, 0.5) / quantile(there, 0.5):.2f} times")
 
 
-def _insert(connection: psycopg.Connection[Any], batch: str) -> None:
-    connection.execute(
+def _crowds(report: Report, direct: Direct) -> None:
+    report.heading(f"append_messages, {CLIENTS} clients of one account at once, one message a call")
+    owner = direct.new_owner()
+    with direct.signed_in(owner) as person:
+        chats = [person.new_chat() for _ in range(CLIENTS)]
+    for name, where in (("one chat", chats[:1] * CLIENTS), (f"{CLIENTS} chats", chats)):
+        started = time.perf_counter()
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            times = list(clients.map(partial(_write, direct, owner), where))
+        lasted = time.perf_counter() - started
+        report.times(f"on {name}", list(chain(*times)))
+        report.row(f"  on {name}, all together", f"{CLIENTS * APPENDS / lasted:,.0f} appends/s")
+
+
+def _write(direct: Direct, owner: str, chat: str) -> list[float]:
+    with direct.signed_in(owner) as person:
+        return [timed(partial(person.append, chat, each)) for each in _documents(1, APPENDS)]
+
+
+def _documents(size: int, rounds: int) -> Iterator[str]:
+    return (json.dumps(batch(size)) for _ in range(rounds))
+
+
+def _insert(person: Person, document: str) -> None:
+    person.connection.execute(
         "insert into bare select (m->>'message_id')::uuid, m->>'role', m->'content'"
         " from jsonb_array_elements(%s::jsonb) m",
-        (batch,),
+        (document,),
     )
 
 
@@ -89,9 +126,9 @@ async def _through_http(server: Server) -> dict[int, Sequence[float]]:
     for size, rounds in ((1, SINGLES), (500, BULKS)):
         seconds = []
         for _ in range(rounds):
-            batch = _batch(size)
+            messages = batch(size)
             started = time.perf_counter()
-            await client.rpc("append_messages", {"p_chat_id": chat, "p_messages": batch}).execute()
+            await client.rpc("append_messages", {"p_chat_id": chat, "p_messages": messages}).execute()
             seconds.append(time.perf_counter() - started)
         figures[size] = seconds
     await client.auth.sign_out()
