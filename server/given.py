@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from server.binaries import OLDEST
@@ -48,6 +49,14 @@ def check(url: str) -> str:
 
 def describe(url: str) -> dict[str, Any]:
     """What the database and the login are. Raises DatabaseUnavailable when it does not answer."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # Its message quotes what it cannot read, which may be the password.
+        raise DatabaseUnavailable(
+            "The url of the given database cannot be read: give --database-url like "
+            "postgresql://user:password@host/database."
+        ) from None
     try:
         with psycopg.connect(url, connect_timeout=_CONNECT_SECONDS, row_factory=dict_row) as db:
             facts = db.execute(_FACTS).fetchone()
