@@ -68,6 +68,8 @@ class LocalMessage:
     message: Message
     epoch: str | None = None
     deleted: bool = False
+    noted: str | None = None
+    """The epoch in which a pull brought a tombstone of this id, before a verdict on these words."""
 
 
 @dataclass(slots=True)
@@ -128,7 +130,7 @@ class MemoryStore:
                 message_id,
                 local.message.sequence_num,
                 local.message.sync_state,
-                local.message.content[0]["text"],
+                local.message.content[0]["text"] if local.message.content else "",
                 local.message.sync_error,
                 local.deleted,
             )
@@ -188,7 +190,7 @@ class MemoryStore:
                 continue
             if verdict.status in (VerdictStatus.INSERTED, VerdictStatus.DUPLICATE):
                 self._set(local, SyncState.SYNCED, verdict.sequence_num, None)
-                local.epoch = epoch
+                local.epoch, local.deleted = epoch, local.noted == epoch
             else:
                 self._set(local, SyncState.REJECTED, None, verdict.reason)
 
@@ -268,7 +270,9 @@ class MemoryStore:
             self.orders += 1
             local = self.messages[key] = LocalMessage(_message(change, self.orders))
         elif local.message.sync_state is not SyncState.SYNCED:
-            if local.message.content != change.content:
+            if change.deleted:
+                local.noted = epoch
+            if change.deleted or local.message.content != change.content:
                 return
             self._set(local, SyncState.SYNCED, change.sequence_num, None)
         else:

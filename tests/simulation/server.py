@@ -16,6 +16,7 @@ from storage.records import (
     Message,
     MessageChange,
     MessageId,
+    Part,
     Verdict,
     VerdictStatus,
 )
@@ -38,6 +39,7 @@ class Snapshot:
     messages: dict[ChatId, dict[MessageId, MessageChange]]
     counters: dict[ChatId, int]
     log: list[tuple[int, Key]]
+    erased: dict[Key, tuple[Part, ...]]
 
 
 class ModelServer:
@@ -50,6 +52,7 @@ class ModelServer:
         self.messages: dict[ChatId, dict[MessageId, MessageChange]] = {}
         self.counters: dict[ChatId, int] = {}
         self._log: list[tuple[int, Key]] = []
+        self._erased: dict[Key, tuple[Part, ...]] = {}
 
     @property
     def epoch(self) -> str:
@@ -92,11 +95,14 @@ class ModelServer:
 
     def tombstone(self, chat_id: ChatId, message_id: MessageId) -> None:
         row = self.messages[chat_id][message_id]
-        self._store(replace(row, deleted=True, revision=row.revision + 1, change=self._next_change()))
+        self._erased[chat_id, message_id] = row.content
+        gone = replace(row, content=(), deleted=True, revision=row.revision + 1)
+        self._store(replace(gone, change=self._next_change()))
 
     def snapshot(self) -> Snapshot:
         messages = {chat_id: dict(rows) for chat_id, rows in self.messages.items()}
-        return Snapshot(self.head, dict(self.chats), messages, dict(self.counters), list(self._log))
+        counters, erased = dict(self.counters), dict(self._erased)
+        return Snapshot(self.head, dict(self.chats), messages, counters, list(self._log), erased)
 
     def restore(self, snapshot: Snapshot, *, rotate: bool = True) -> None:
         """Go back; the runbook rotates the epoch."""
@@ -106,6 +112,7 @@ class ModelServer:
         self.messages = {chat_id: dict(rows) for chat_id, rows in snapshot.messages.items()}
         self.counters = dict(snapshot.counters)
         self._log = list(snapshot.log)
+        self._erased = dict(snapshot.erased)
 
     def _next_change(self) -> int:
         self.head += 1
@@ -145,7 +152,8 @@ class ModelServer:
             return Verdict(message_id, VerdictStatus.REJECTED, None, "This message cannot be stored.")
         held = self.messages.get(chat_id, {}).get(message_id)
         if held is not None:
-            same = held.content == message.content and held.role == message.role
+            content = self._erased[chat_id, message_id] if held.deleted else held.content
+            same = content == message.content and held.role == message.role
             status = VerdictStatus.DUPLICATE if same else VerdictStatus.CONFLICT
             return Verdict(message_id, status, held.sequence_num, None if same else "Other text has this id.")
         number = self.counters[chat_id] = self.counters.get(chat_id, 0) + 1

@@ -50,7 +50,7 @@ class SqliteStore:
 
     def rows(self) -> list[Row]:
         query = (
-            "select chat_id, message_id, sequence_num, sync_state, content ->> '$[0].text', sync_error, "
+            "select chat_id, message_id, sequence_num, sync_state, coalesce(content ->> '$[0].text', ''), sync_error, "
             "deleted_at is not null from messages order by local_order"
         )
         return self._store.read(
