@@ -94,7 +94,7 @@ class Users:
             ended = await db.execute(
                 "delete from auth.sessions where user_id = %s and id <> %s returning id", (user_id, kept)
             )
-            return [ended_row[0] for ended_row in await ended.fetchall()]
+            return [each[0] for each in await ended.fetchall()]
 
     async def set_email(self, user_id: uuid.UUID, email: str) -> User:
         """Gives the user another address, and ends what a mail to the old one began. Raises EmailTaken."""

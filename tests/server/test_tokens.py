@@ -55,3 +55,22 @@ def test_no_bit_of_a_refresh_token_can_be_changed(session: uuid.UUID, bit: int) 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
 def test_any_other_text_is_no_refresh_token(text: str) -> None:
     assert TOKENS.parse_refresh(text) is None
+
+
+def test_codes_and_tokens_outlive_a_replaced_key_and_end_with_a_revoked_one() -> None:
+    tokens = Tokens(b"o" * 64, "http://localhost/auth/v1")
+    kept, refresh = tokens.digests(b"email 123456")[0], tokens.refresh(RefreshToken(uuid.uuid4(), 1))
+    tokens.use(b"n" * 64, [b"o" * 64])
+    assert kept in tokens.digests(b"email 123456")
+    assert kept != tokens.digests(b"email 123456")[0]
+    assert tokens.parse_refresh(refresh) is not None
+    tokens.use(b"n" * 64)
+    assert kept not in tokens.digests(b"email 123456")
+    assert tokens.parse_refresh(refresh) is None
+
+
+def test_a_token_of_another_address_of_this_server_does_not_count() -> None:
+    elsewhere = Tokens(b"s" * 64, "https://other.example.test/auth/v1")
+    with pytest.raises(TokenRefused) as caught:
+        elsewhere.caller(access(time.time())[0])
+    assert caught.value.refusal is Refusal.INVALID
