@@ -205,6 +205,35 @@ def test_a_pull_becomes_records_and_passes_over_kinds_and_fields_of_later_versio
     assert (third.deleted, third.content) == (True, ())
 
 
+@pytest.mark.parametrize("status", ["streaming", "interrupted", "error"])
+def test_a_page_of_the_whole_server_keeps_its_messages_and_its_cursor(status: str) -> None:
+    """A device that knows chats and messages alone goes on; an erased message and an empty reply are messages."""
+    row = {
+        "chat_id": CHAT, "message_id": "m1", "sequence_num": 1, "role": "assistant", "content": [],
+        "annotations": None, "turn_id": "t", "status": status, "revision": 1, "created_at": "2026-11-21T10:00:00Z",
+        "deleted_at": None, "copied_from": "m0",
+    }  # fmt: skip
+    others = ("project", "snapshot", "context", "usage")
+    kinds = [{"change": number, "kind": kind, "row": {"status": 1}} for number, kind in enumerate(others, 1)]
+    erased = row | {"deleted_at": "2026-11-21T11:00:00Z", "revision": 2}
+    shown = [{"change": 5, "kind": "message", "row": row}, {"change": 6, "kind": "message", "row": erased}]
+
+    def pulled(changes: list[dict[str, Any]]) -> Any:
+        async def act(remote: SupabaseRemote, server: FaultyServer) -> Any:
+            return await remote.pull_changes(Cursor("e1", 0), 500)
+
+        page = {**EMPTY_PAGE, "cursor": changes[-1]["change"], "head": 9, "more": True, "changes": changes}
+        return with_remote(lambda _: Answer(body=page), act)
+
+    page = pulled(kinds + shown)
+    assert [(each.content, each.status.value, each.deleted) for each in page.changes] == [
+        ((), status, False),
+        ((), status, True),
+    ]
+    nothing_known = pulled(kinds)
+    assert (nothing_known.changes, nothing_known.cursor, nothing_known.more) == ((), 4, True)
+
+
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
