@@ -87,7 +87,7 @@ PLANTED = {
     ),
     "alter table public.owner_heads disable trigger poke_devices": (
         "alter table public.owner_heads enable trigger poke_devices",
-        {"poke_trigger": r"missing or off", "realtime": r"No poke within"},
+        {"lint": r"a trigger of it is off", "poke_trigger": r"missing or off", "realtime": r"No poke within"},
     ),
     f'alter policy "{POLICY}" on realtime.messages to anon': (
         f'alter policy "{POLICY}" on realtime.messages to authenticated',
