@@ -52,7 +52,12 @@ _REFUSED: Final = {
     "42501": "The server does not allow this: ask the person who runs it.",
 }
 
-_UPDATE: Final = frozenset({"PGRST106", "PGRST202", "PGRST203", "PGRST205", "42883", "42P01"})
+_ELSEWHERE: Final = frozenset({"PT421", "PGRST125"})
+"""The server is asked by a name that is not its own, or there is nothing at the path."""
+
+_UPDATE: Final = frozenset(
+    {"PGRST106", "PGRST107", "PGRST117", "PGRST202", "PGRST203", "PGRST205", "42883", "42P01"}
+)
 
 # SQLSTATE classes and words that pass by themselves: connection, rollback, resources, locks, operators, read-only.
 _PATIENCE: Final = re.compile(
@@ -100,6 +105,8 @@ def refusal(code: str, status: int = 0, after: float | None = None) -> SyncError
     """What a server's own code means: an SQLSTATE, PostgREST's or GoTrue's. None when the code says nothing."""
     if code in DEFINITIVE:
         return SessionOver("The server has ended this login: sign in again; nothing here is lost.")
+    if code in _ELSEWHERE:
+        return Unreachable("The server does not go by this address: check it, or sign in at its right one.")
     if code in _UPDATE:
         return UpdateNeeded(
             "The server lacks what this version of Homing needs: update the one that is older."
