@@ -36,7 +36,9 @@ def restore(conninfo: str, major: int, file: Path) -> None:
 
 
 def _at(conninfo: str) -> list[str]:
-    place: dict[str, Any] = {name: value for name, value in conninfo_to_dict(conninfo).items() if name != "password"}
+    place: dict[str, Any] = {
+        name: value for name, value in conninfo_to_dict(conninfo).items() if name != "password"
+    }
     return ["--no-password", f"--dbname={make_conninfo(**place)}"]
 
 
