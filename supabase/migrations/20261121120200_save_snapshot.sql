@@ -70,10 +70,10 @@ as $$
 declare
   v_owner constant uuid := homing.caller();
   v_files constant jsonb := p_snapshot -> 'files';
-  v_summary constant text := p_snapshot ->> 'summary';
-  v_content constant text := jsonb_build_array(v_files, v_summary)::text;
-  v_octets constant bigint := octet_length(v_content);
-  v_hash constant text := homing.digest_of(v_content);
+  v_summary text;
+  v_content text;
+  v_octets bigint;
+  v_hash text;
   v_status text := 'rejected';
   v_reason text;
   v_stored record;
@@ -83,11 +83,20 @@ begin
     raise exception using errcode = 'PT400', message = 'The request holds no snapshot.',
       hint = 'Send p_snapshot, an object with files and, if wanted, summary.';
   end if;
+  perform homing.require_short_numbers(p_snapshot);
+  v_summary := p_snapshot ->> 'summary';
+  v_content := jsonb_build_array(v_files, v_summary)::text;
+  v_octets := octet_length(v_content);
+  v_hash := homing.digest_of(v_content);
+  perform homing.require_short_numbers(p_snapshot);
+  v_content := jsonb_build_array(v_files, v_summary)::text;
+  v_octets := octet_length(v_content);
   if v_octets > 50000000 then
     raise exception using errcode = 'PT413', message = 'The snapshot is larger than 50 MB.',
       hint = 'Leave out what can be made again, such as installed packages.';
   end if;
   v_reason := homing.snapshot_refusal(v_files, p_snapshot -> 'summary');
+  v_hash := homing.digest_of(v_content);
 
   perform homing.lock_open_project(v_owner, p_project_id);
   select content_hash into v_stored from public.project_snapshots

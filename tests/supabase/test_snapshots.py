@@ -112,6 +112,12 @@ def test_summary_and_files_share_one_cap(anna: Caller, project: str) -> None:
     assert refusal(lambda: anna.rows(call, project, CAP - 1)) == "PT413"
 
 
+def test_numbers_that_swell_are_refused_before_they_are_written_out(anna: Caller, project: str) -> None:
+    call = "select save_snapshot(%s, (%s)::jsonb)"
+    swelling = '{"files": {"a": [' + ", ".join(["1e-16000"] * 1000) + "]}}"
+    assert refusal(lambda: anna.rows(call, project, swelling)) == "PT400"
+
+
 def test_pulls_carry_what_it_is_and_not_the_files(anna: Caller, project: str) -> None:
     saved = anna.save_snapshot(project, {"files": {"a": "x" * 100_000}, "summary": "s"})
     anna.save_snapshot(project, {"files": {"a": "y"}})
