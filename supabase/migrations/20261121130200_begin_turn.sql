@@ -210,7 +210,7 @@ declare
   v_owner constant uuid := homing.caller();
   v_question constant jsonb := nullif(p_user, 'null');
   v_seconds constant integer := least(greatest(coalesce(p_lease_seconds, 60), 1), 600);
-  v_reply_id constant text := p_assistant ->> 'message_id';
+  v_reply_id text;
   v_chat public.chats;
   v_reason text;
   v_running public.turn_leases;
@@ -218,6 +218,7 @@ declare
 begin
   perform homing.require_turn(p_chat_id, p_turn_id, p_lease_id);
   perform homing.require_turn_messages(v_question, p_assistant);
+  v_reply_id := p_assistant ->> 'message_id';
   v_chat := homing.hold_open_chat(v_owner, p_chat_id);
   v_reason := homing.turn_refusal(p_turn_id, v_question, p_assistant);
   if v_reason is not null then

@@ -77,14 +77,14 @@ declare
   v_content constant jsonb := homing.reply_parts(nullif(p_content, 'null'));
   v_annotations constant jsonb := nullif(p_annotations, 'null');
   v_usage constant jsonb := nullif(p_usage, 'null');
-  v_digest constant bytea :=
-    sha256(convert_to(jsonb_build_array(p_status, v_content, v_annotations, v_usage)::text, 'UTF8'));
+  v_digest bytea;
   v_reason text;
   v_lease public.turn_leases;
   v_status text := 'finished';
 begin
   perform homing.require_turn(p_chat_id, p_turn_id, p_lease_id);
   perform homing.require_end(p_status, v_content, v_annotations, v_usage);
+  v_digest := sha256(convert_to(jsonb_build_array(p_status, v_content, v_annotations, v_usage)::text, 'UTF8'));
   v_reason := coalesce(homing.reply_refusal(v_content, v_annotations), homing.usage_refusal(v_usage));
   perform homing.hold_chat(v_owner, p_chat_id);
   v_lease := homing.hold_turn(v_owner, p_chat_id, p_turn_id);

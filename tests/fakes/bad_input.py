@@ -50,6 +50,7 @@ HOSTILE: Final[Mapping[str, str]] = {
     "lists 20,000 deep": "[" * 20_000 + "]" * 20_000,
     "objects 20,000 deep": '{"x":' * 20_000 + "1" + "}" * 20_000,
     "lists 5,000 deep": "[" * 5_000 + "]" * 5_000,
+    "numbers that swell to a gigabyte": "[" + ",".join(["1e-16000"] * 70_000) + "]",
     "10 MB of text": '"' + "x" * 10_000_000 + '"',
     "501 objects": "[" + ",".join(["{}"] * 501) + "]",
     "501 ids": "[" + ",".join(f'"{n}"' for n in range(501)) + "]",
@@ -78,10 +79,12 @@ def hostile_values(name: str) -> Iterator[tuple[str, str]]:
     """Labels and JSON texts for a jsonb parameter: each hostile value as a whole, in a list, and as each field."""
     fields = _ITEMS.get(name, ()) or _OBJECTS.get(name, ())
     for label, raw in HOSTILE.items():
+        large = len(raw) > 500_000
         yield label, raw
-        yield f"[{label}]", f"[{raw}]"
-        # The large one costs too much to be put everywhere.
-        for each in fields if len(raw) < 1_000_000 else fields[:1]:
+        if not large:
+            yield f"[{label}]", f"[{raw}]"
+        # The large ones cost too much to be put everywhere.
+        for each in fields[:1] if large else fields:
             item = f"{{{json.dumps(each)}: {raw}}}"
             yield f"{each}: {label}", f"[{item}]" if name in _ITEMS else item
 

@@ -32,12 +32,43 @@ where (deleted_at is not null and (content <> '[]' or annotations is not null or
 """
 
 
+_TURNS = """
+select format('%s %s of %s: streams without a lease', chat_id, message_id, owner_id) from public.messages as message
+where status = 'streaming' and not exists (
+  select from public.turn_leases as lease
+  where (lease.owner_id, lease.chat_id, lease.message_id) = (message.owner_id, message.chat_id, message.message_id)
+    and ended_at is null)
+union all
+select format('%s %s of %s: a lease of what does not stream', chat_id, turn_id, owner_id) from public.turn_leases as lease
+where ended_at is null and not exists (
+  select from public.messages as message
+  where (lease.owner_id, lease.chat_id, lease.message_id) = (message.owner_id, message.chat_id, message.message_id)
+    and status = 'streaming')
+"""
+
+_BODIES = """
+select format('snapshot of %s of %s: the hash is of other files', project_id, owner_id) from public.project_snapshots
+where content_hash <> encode(sha256(convert_to(jsonb_build_array(files, summary)::text, 'UTF8')), 'hex')
+union all
+select format('%s in %s of %s: the hash is of another text', source, chat_id, owner_id) from public.chat_context
+where content_hash <> encode(sha256(convert_to(body, 'UTF8')), 'hex')
+union all
+select format('%s of %s: read beyond its end, or not as clear as it says', chat_id, owner_id) from public.chats as chat
+where read_upto > last_sequence_num or exists (
+  select from public.messages as message
+  where (message.owner_id, message.chat_id) = (chat.owner_id, chat.chat_id)
+    and sequence_num <= clear_upto and deleted_at is null)
+"""
+
+
 class Ledger:
     """Asks by an admin's connection, since policies hide rows. The queries are made once, from the catalogue."""
 
     def __init__(self, admin: psycopg.Connection) -> None:
         self._admin = admin
-        self._faults = sql.SQL(" union all ").join([sql.SQL(_CHATS), sql.SQL(_MESSAGES), _changes(admin)])
+        self._faults = sql.SQL(" union all ").join(
+            [*map(sql.SQL, (_CHATS, _MESSAGES, _TURNS, _BODIES)), _changes(admin)]
+        )
         self._state = sql.SQL(" union all ").join(
             sql.SQL("select {}, to_jsonb(held) from public.{} as held where owner_id = %(owner)s").format(
                 sql.Literal(table), sql.Identifier(table)
