@@ -41,7 +41,7 @@ CHAT = st.fixed_dictionaries(
 # PostgreSQL's own answer to text that its jsonb cannot hold: the call as a whole, before the function sees it.
 UNTRANSLATABLE = {"22P02", "22P05", "22003"}
 
-FUZZ = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _answer(caller: Caller, call: str, *arguments: object) -> list[tuple[Any, ...]] | None:
