@@ -12,6 +12,8 @@ begin
   alter role homing_gateway login noinherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
   grant anon, authenticated, service_role to homing_gateway;
   grant usage on schema auth, realtime, homing to homing_gateway;
+  -- Types of a session's own schema come before PostgreSQL's, whatever the search path: nobody gets such a schema.
+  execute format('revoke temporary on database %I from public', current_database());
 
   for place in
     select oid::regclass as name, relnamespace = 'realtime'::regnamespace as only_probed

@@ -58,6 +58,8 @@ def test_the_gateway_of_a_running_server_is_no_superuser(served: Served) -> None
         "alter system set log_statement = 'all'",
         "select rolpassword from pg_authid",
         "select * from realtime.messages",
+        "create domain pg_temp.text as pg_catalog.text",
+        "set role authenticated; create temporary table mine ()",
     ],
 )
 def test_it_may_not(login: str, statement: str) -> None:
