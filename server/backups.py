@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from server import dumps, schema
+from server import dumps, ownership, schema
 from server.errors import BackupFailed
 from server.logins import GATEWAY
 from server.upkeep import one_line
@@ -68,6 +68,7 @@ def back_up(conninfo: str, file: Path, root: Path) -> Backup:
         made = Backup(
             str(file.resolve()), file.stat().st_size, datetime.now(UTC).isoformat(timespec="seconds"), version
         )
+    with ownership.in_one_line(root):
         root.mkdir(parents=True, exist_ok=True)
         (root / _RECORD).write_text(json.dumps(asdict(made)))
     return made

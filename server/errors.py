@@ -6,6 +6,7 @@ ServerError
 ├── UnusableCertificate   the TLS files are missing, no pair or expired: give others
 ├── CannotListen          the address is taken or not this machine's: choose another
 ├── KeysUnreadable        the server's keys can be neither read nor made
+├── FolderUnusable        the server's folder is somebody else's, or cannot be used
 ├── NothingServed         there is no server's data in this folder: start one, or name another folder
 ├── BackupFailed          a backup could be neither made nor put back; everything is as before
 ├── AlreadyServing        another server holds this data directory
@@ -36,6 +37,10 @@ class CannotListen(ServerError):
 
 class KeysUnreadable(ServerError):
     """The folder of the server's keys cannot be used."""
+
+
+class FolderUnusable(ServerError):
+    """The folder of the server's data is another user's, or does not let anybody work in it."""
 
 
 class NothingServed(ServerError):

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from filelock import FileLock
 
+from server import ownership
 from server.errors import KeysUnreadable
 
 OLDER_SECONDS: Final = 90 * 24 * 3600
@@ -85,11 +86,14 @@ def rotate(
     revoke: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> Keys:
-    """Draws a new signing key, and with `publishable` a new publishable key. Raises KeysUnreadable.
+    """Draws a new signing key, and with `publishable` a new publishable key.
 
     The replaced ones count on; with `revoke` neither they nor older ones do. Every step leaves keys that work, and a
-    running server notices each.
+    running server notices each. Raises KeysUnreadable, NothingServed and FolderUnusable.
     """
+    ownership.require_own(folder)
+    with ownership.in_one_line(folder):
+        ownership.require_served(folder, (folder / _SIGNING).exists())
     before = load(folder, clock)
     try:
         with FileLock(folder / "keys.lock"):
@@ -124,7 +128,8 @@ def _new_publishable() -> str:
 
 
 def _unreadable(folder: Path, error: Exception) -> KeysUnreadable:
-    return KeysUnreadable(f"The keys in {folder} cannot be used ({error}): check the folder.")
+    reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+    return KeysUnreadable(f"The keys in {folder} cannot be used ({reason}): check the folder.")
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from server import cluster, given, orphans
+from server import cluster, given, orphans, ownership
 from server.binaries import Binaries, find
 from server.errors import AlreadyServing, DatabaseUnavailable
 from server.unprivileged import Runner, runner
@@ -66,13 +66,16 @@ class Postgres:
     def start(self) -> str:
         """Returns the connection string of the admin on the database `homing`, or the given one when it answers.
 
-        Raises AlreadyServing, NoPostgres and DatabaseUnavailable. Blocks for about a second at the first start.
+        Raises AlreadyServing, NoPostgres, FolderUnusable and DatabaseUnavailable.
+        Blocks for about a second at the first start.
         """
+        ownership.require_own(self._root)
         self._take_lock()
         try:
             if self._url is not None:
                 return given.check(self._url)
-            return self._start_own()
+            with ownership.in_one_line(self._root):
+                return self._start_own()
         except BaseException:
             self.stop()
             raise

@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from server import cluster, given
+from server import cluster, given, ownership
 from server.database import APPLICATION
-from server.errors import AlreadyServing, DatabaseUnavailable, NothingServed
+from server.errors import AlreadyServing, DatabaseUnavailable
 from server.pokes import LISTENER
 from server.postgres import DATABASE, Postgres
 from server.unprivileged import runner
@@ -20,19 +20,18 @@ def open_database(root: Path, url: str | None, *, alone: bool = False, make: boo
     """The connection string of the database's owner: of the given url, else of the cluster under `root`.
 
     With `alone` nobody may serve it meanwhile, with `make` a cluster that is not there yet is made.
-    Raises AlreadyServing, NothingServed and DatabaseUnavailable.
+    Raises AlreadyServing, NothingServed, FolderUnusable and DatabaseUnavailable.
     """
+    ownership.require_own(root)
     if url is not None:
         given.describe(url)
         if alone:
             _refuse_servers(url)
         yield url
         return
-    place = cluster.locate(root, runner())
-    if place.major is None and not make:
-        raise NothingServed(
-            f"No server has served from {root.parent} yet: start homing serve, or give --data-dir."
-        )
+    with ownership.in_one_line(root):
+        place = cluster.locate(root, runner())
+        ownership.require_served(root, place.major or make)
     postgres = Postgres(root)
     try:
         try:

@@ -53,6 +53,7 @@ def test_a_replaced_signing_key_counts_for_its_time_and_no_longer(tmp_path: Path
 
 
 def test_revoking_ends_every_older_key_at_once(tmp_path: Path) -> None:
+    keys.load(tmp_path)
     first = keys.rotate(tmp_path, publishable=True)
     last = keys.rotate(tmp_path, revoke=True)
     assert (last.older_secrets, last.older_publishables) == ((), ())
