@@ -7,7 +7,9 @@ return case
   when jsonb_typeof(p_resource) <> 'object' then 'This is not a resource.'
   when coalesce(jsonb_typeof(p_resource -> 'source'), 'null') <> 'string'
     or length(p_resource ->> 'source') not between 1 and 1024
-    then 'The resource has no usable source (1 to 1,024 characters).'
+    -- An entry of an index holds at most 2,704 octets.
+    or octet_length(p_resource ->> 'source') > 2048
+    then 'The resource has no usable source (1 to 1,024 characters, at most 2,048 bytes).'
   when p_resource ->> 'kind' in ('plugin', 'hook', 'subagent', 'command')
     then 'Resources of this kind are for a later version.'
   when coalesce(p_resource ->> 'kind', '') not in ('instruction_file', 'skill', 'document', 'mcp_config', 'mcp_server')

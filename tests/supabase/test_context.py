@@ -81,6 +81,9 @@ def test_a_retry_is_a_duplicate_and_another_text_is_pinned_in_its_place(anna: Ca
         {"source": 7},
         {"source": ""},
         {"source": "x" * 1025},
+        pytest.param(
+            {"source": "".join(map(chr, range(0x20000, 0x20400)))}, id="a source too large for an index"
+        ),
         {"kind": None},
         {"kind": "plugin"},
         {"kind": "hook"},
