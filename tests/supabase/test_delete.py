@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.fakes.cluster import Caller, Database, text
+from tests.fakes.cluster import Caller, Database, refusal, text
 from tests.fakes.turns import begin, finish, lease, question
 
 NO_SUCH = "There is no such message."
@@ -181,6 +181,39 @@ def test_a_long_chat_is_cleared_in_calls_of_bounded_length(anna: Caller) -> None
     assert anna.clear(chat, 11_000) == {"deleted": 1000, "more": False}
     assert anna.count(chat) == 1001
     assert _all_counters_are_right(anna)
+
+
+def _pretend_to_be_large(database: Database, chat: str, mebibytes: int) -> None:
+    with database.connect() as admin:
+        admin.execute("update public.messages set octets = %s where chat_id = %s", [mebibytes * 2**20, chat])
+
+
+def test_a_chat_of_large_messages_is_cleared_in_calls_of_bounded_size(
+    database: Database, anna: Caller
+) -> None:
+    chat = _chat_of(anna, "a", "b", "c", "d", "e")
+    anna.delete(chat, ["b"])
+    _pretend_to_be_large(database, chat, 30)
+    assert anna.clear(chat, 5) == {"deleted": 2, "more": True}
+    assert anna.clear(chat, 4) == {"deleted": 1, "more": False}
+    assert anna.clear(chat, 5) == {"deleted": 1, "more": False}
+    assert anna.count(chat) == 0
+    _pretend_to_be_large(database, chat, 0)
+    anna.append(chat, [text("f")])
+    _pretend_to_be_large(database, chat, 100)
+    assert anna.clear(chat, 6) == {"deleted": 1, "more": False}
+    assert _all_counters_are_right(anna)
+
+
+def test_a_call_that_deletes_too_much_at_once_deletes_nothing_and_half_of_it_goes(
+    database: Database, anna: Caller
+) -> None:
+    chat = _chat_of(anna, "a", "b", "c")
+    _pretend_to_be_large(database, chat, 50)
+    assert refusal(lambda: anna.delete(chat, ["a", "b", "c"])) == "PT413"
+    assert anna.count(chat) == 3
+    assert [row[2] for row in anna.delete(chat, ["a", "b", "a", "b", "a"])] == ["deleted"] * 5
+    assert [row[2] for row in anna.delete(chat, ["a", "b", "c"])] == ["deleted"] * 3
 
 
 def test_no_number_is_given_again_and_nothing_cleared_comes_back_on_two_devices(database: Database) -> None:
