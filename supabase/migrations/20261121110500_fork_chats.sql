@@ -48,11 +48,11 @@ begin
     select octets from public.messages
     where owner_id = p_chat.owner_id and chat_id = p_chat.chat_id and sequence_num > 0
       and sequence_num > p_chat.clear_upto and sequence_num <= p_through and deleted_at is null
-    order by sequence_num limit 10001
+    order by sequence_num limit 50001
   ) as original;
-  if v_messages > 10000 or v_octets > 67108864 then
+  if v_messages > 50000 or v_octets > 67108864 then
     raise exception using errcode = 'PT413', message = 'The chat is too large to be forked there.',
-      hint = 'Fork it at an earlier message: at most 10,000 messages and 64 MiB are copied.';
+      hint = 'Fork it at an earlier message: at most 50,000 messages and 64 MiB are copied.';
   end if;
 end
 $$;
@@ -85,7 +85,7 @@ as $$
       select count(copied_from) from (
         select copied_from from public.messages
         where owner_id = p_fork.owner_id and chat_id = p_fork.chat_id and sequence_num > 0
-        order by sequence_num limit 10000
+        order by sequence_num limit 50000
       ) as first_messages
     ))
 $$;
@@ -156,5 +156,5 @@ comment on function public.fork_chat(uuid, uuid, bigint, text) is
   'Copies the messages of a chat of the caller up to number p_through (else all) into the new chat p_new_chat_id: '
   '{status, chat_id, copied, last_sequence_num}. Status: forked; duplicate (forked before); conflict (that id is another '
   'chat; nothing changed). Numbers start at 1, deleted messages and turns are left out. PT404 for a chat that the caller '
-  'does not have, PT410 for a deleted one, PT400 for a number it does not have, PT413 for more than 10,000 messages or '
+  'does not have, PT410 for a deleted one, PT400 for a number it does not have, PT413 for more than 50,000 messages or '
   '64 MiB.';

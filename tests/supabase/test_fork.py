@@ -165,13 +165,19 @@ def test_a_chat_of_somebody_else_is_not_there_and_his_id_is_free(anna: Caller, b
 
 def test_too_much_is_refused_with_the_way_out(anna: Caller) -> None:
     chat, fork = anna.new_chat(), _id()
-    for _ in range(21):
+    for _ in range(101):
         anna.append(chat, [text() for _ in range(500)])
     with pytest.raises(psycopg.Error) as refused:
         anna.fork(chat, fork)
     assert refused.value.sqlstate == "PT413"
-    assert "10,000" in (refused.value.diag.message_hint or "")
-    assert anna.fork(chat, fork, 10_000)["copied"] == 10_000
+    assert "50,000" in (refused.value.diag.message_hint or "")
+    assert anna.fork(chat, fork, 50_000)["copied"] == 50_000
+    assert anna.fork(chat, fork, 50_000) == {
+        "status": "duplicate",
+        "chat_id": fork,
+        "copied": 50_000,
+        "last_sequence_num": 50_000,
+    }
 
 
 def test_two_chats_forked_into_each_other_at_once_make_one_fork_each_way_and_no_deadlock(
