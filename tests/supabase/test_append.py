@@ -165,6 +165,8 @@ BAD: dict[str, object] = {
     "time without offset": text(created_at="2026-11-21T10:00:00"),
     "time that never was": text(created_at="2026-02-30T10:00:00Z"),
     "time is infinite": text(created_at="infinity"),
+    "time before the first year": text(created_at="0001-01-01T00:00:00+14:00"),
+    "time after the last year": text(created_at="9999-12-31T23:59:59-14:00"),
 }
 
 
@@ -186,6 +188,8 @@ GOOD: dict[str, dict[str, object]] = {
     "part without a type": text(content=[{"words": "x"}]),
     "annotations of any kind": text(annotations=[1, {"x": None}]),
     "early time": text(created_at="1970-01-01T00:00:00.123456+14:00"),
+    "first time": text(created_at="0001-01-01T00:00:00Z"),
+    "last time": text(created_at="9999-12-31T23:59:59.999Z"),
     "system role": text(role="system"),
 }
 
