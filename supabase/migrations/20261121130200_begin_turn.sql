@@ -41,19 +41,6 @@ revoke execute on function homing.turn_refusal(text, jsonb, jsonb) from public;
 comment on function homing.turn_refusal(text, jsonb, jsonb) is
   'Why a turn cannot begin with these messages, for people; null when it can. The question may be null.';
 
-create function homing.turn_message(p_owner uuid, p_chat_id uuid, p_turn_id text, p_role text) returns text
-language plpgsql stable set search_path = ''
-as $$
-begin
-  return (
-    select message_id from public.messages
-    where owner_id = p_owner and chat_id = p_chat_id and turn_id = p_turn_id and role = p_role
-  );
-end
-$$;
-revoke execute on function homing.turn_message(uuid, uuid, text, text) from public;
-comment on function homing.turn_message(uuid, uuid, text, text) is 'The id of a turn''s message of a role, or null.';
-
 create function homing.turn_clash(p_owner uuid, p_chat_id uuid, p_turn_id text, p_question jsonb, p_reply_id text)
 returns text
 language plpgsql stable set search_path = ''
@@ -77,7 +64,7 @@ begin
       when not v_stored.same then 'Another text was sent before under the same id; that one was kept.'
     end;
   end if;
-  if p_question is not null and homing.turn_message(p_owner, p_chat_id, p_turn_id, 'user') is not null then
+  if p_question is not null and homing.holder_of_turn(p_owner, p_chat_id, p_turn_id, 'user') is not null then
     return 'The turn has another question already.';
   end if;
   return null;
@@ -179,9 +166,9 @@ create function homing.turn_answer(
 language plpgsql stable set search_path = '' set timezone = 'UTC'
 as $$
 declare
-  v_reply_id constant text := homing.turn_message(p_owner, p_chat_id, p_turn_id, 'assistant');
+  v_reply_id constant text := homing.holder_of_turn(p_owner, p_chat_id, p_turn_id, 'assistant');
   v_question_id constant text :=
-    coalesce(p_question_id, homing.turn_message(p_owner, p_chat_id, p_turn_id, 'user'));
+    coalesce(p_question_id, homing.holder_of_turn(p_owner, p_chat_id, p_turn_id, 'user'));
 begin
   return jsonb_build_object(
     'status', p_status, 'turn_id', p_turn_id,
@@ -229,7 +216,7 @@ begin
   v_running := homing.claim_turn(v_owner, p_chat_id, p_turn_id, p_lease_id);
   v_status := case
     when v_running.turn_id = p_turn_id then case when v_running.lease_id = p_lease_id then 'begun' else 'running' end
-    when homing.turn_message(v_owner, p_chat_id, p_turn_id, 'assistant') is not null then 'ended'
+    when homing.holder_of_turn(v_owner, p_chat_id, p_turn_id, 'assistant') is not null then 'ended'
   end;
   if v_status is null and v_running.turn_id is not null then
     return homing.turn_answer(v_owner, p_chat_id, v_running.turn_id, 'busy', null, v_chat.last_sequence_num);
