@@ -87,10 +87,6 @@ begin
   v_summary := p_snapshot ->> 'summary';
   v_content := jsonb_build_array(v_files, v_summary)::text;
   v_octets := octet_length(v_content);
-  v_hash := homing.digest_of(v_content);
-  perform homing.require_short_numbers(p_snapshot);
-  v_content := jsonb_build_array(v_files, v_summary)::text;
-  v_octets := octet_length(v_content);
   if v_octets > 50000000 then
     raise exception using errcode = 'PT413', message = 'The snapshot is larger than 50 MB.',
       hint = 'Leave out what can be made again, such as installed packages.';
