@@ -23,7 +23,8 @@ as $$
         where owner_id = p_owner and change > 0 and change > p_after and change <= p_head order by change limit p_limit)
       union all
       -- A line end or a quotation mark is two octets in JSON; no longer escape is left in a clean text.
-      (select change, 640 + octet_length(source) + octet_length(name) + case when status = 'ok' then 2 * octets else 0 end
+      (select change, 640 + octet_length(source) + octet_length(name) + coalesce(octet_length(reason), 0)
+          + case when status = 'ok' then 2 * octets else 0 end
         from public.chat_context
         where owner_id = p_owner and change > 0 and change > p_after and change <= p_head order by change limit p_limit)
       union all
