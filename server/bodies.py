@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
+from server.shares import NoRoom, Shares, held
 from sync.protocol import REQUEST_MAX_BYTES
 
 _SECONDS: Final = 30.0
@@ -23,10 +24,6 @@ class BodyTooLarge(Exception):
 
 class BodyTooSlow(Exception):
     """The body did not arrive in time, or not at all."""
-
-
-class NoRoom(Exception):
-    """Others are sending large bodies, and none of them ended in time."""
 
 
 class NotAnObject(Exception):
@@ -75,30 +72,24 @@ async def _refusal_of(step: Callable[[], Awaitable[None]]) -> NoRoom | None:
 
 
 class Room:
-    """Lets a few bodies beyond REQUEST_MAX_BYTES in at once; the next is not read on before one of them is done."""
+    """Lets a few bodies beyond REQUEST_MAX_BYTES in at once, one a person; the next is not read on before one is done."""
 
     def __init__(self, places: int = _LARGE_AT_ONCE, patience: float = _SECONDS) -> None:
         self._places = asyncio.Semaphore(places)
         self._patience = patience
+        self._shares = Shares(1, patience)
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def place(self, who: Hashable) -> AsyncIterator[None]:
         """A place for something large until the block ends. Raises NoRoom."""
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._places.acquire()
-        except TimeoutError:
-            raise NoRoom from None
-        try:
+        async with self._shares.one_of(who), held(self._places, self._patience):
             yield
-        finally:
-            self._places.release()
 
     @asynccontextmanager
-    async def body(self, request: Request, limit: int) -> AsyncIterator[bytearray]:
+    async def body(self, request: Request, limit: int, who: Hashable) -> AsyncIterator[bytearray]:
         """The whole body; its place is held until the block ends. Raises BodyTooLarge, BodyTooSlow, NoRoom."""
-        async with AsyncExitStack() as held:
-            yield await read_body(request, limit, lambda: held.enter_async_context(self.place()))
+        async with AsyncExitStack() as kept:
+            yield await read_body(request, limit, lambda: kept.enter_async_context(self.place(who)))
 
 
 async def read_object(request: Request, limit: int) -> dict[str, object]:

@@ -29,6 +29,7 @@ from server.pokes import Pokes
 from server.realtime import Realtime
 from server.rpc import Rpc
 from server.settings import Settings
+from server.shares import Shares
 from server.tables import METHODS, Tables
 from server.tokens import Tokens
 from server.topics import TopicPolicies
@@ -68,7 +69,7 @@ async def open_gateway(conninfo: str, keys: Keys, settings: Settings, *, url: st
     """A gateway that is ready to answer, over a database that has the schema; `url` is how clients reach it."""
     tokens = Tokens(keys.jwt_secret, f"{url}/auth/v1")
     tokens.use(keys.jwt_secret, keys.older_secrets)
-    door, hub = Door(keys.publishable, tokens), Hub()
+    door, hub, shares = Door(keys.publishable, tokens), Hub(), Shares()
     door.use(keys.publishable, keys.older_publishables)
     policy = Policy.of(settings)
     async with open_pool(conninfo) as pool:
@@ -81,8 +82,8 @@ async def open_gateway(conninfo: str, keys: Keys, settings: Settings, *, url: st
         with auth_routes(pool, door, tokens, policy, url=url, on_end=hub.end_sessions) as signing_in:
             routes = [
                 Route("/health", _health(pool)),
-                Route(RPC_PATH, Rpc(door, catalogue, pool).endpoint, methods=["POST", "GET"]),
-                Route("/rest/v1/{table}", Tables(door, catalogue, pool).endpoint, methods=METHODS),
+                Route(RPC_PATH, Rpc(door, catalogue, pool, shares).endpoint, methods=["POST", "GET"]),
+                Route("/rest/v1/{table}", Tables(door, catalogue, pool, shares).endpoint, methods=METHODS),
                 *signing_in,
                 WebSocketRoute(
                     "/realtime/v1/websocket", Realtime(door, hub, TopicPolicies(pool).allows).endpoint

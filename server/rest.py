@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server import answers
-from server.bodies import BodyTooLarge, BodyTooSlow, NoRoom
+from server.bodies import BodyTooLarge, BodyTooSlow
 from server.callers import Door, bearer_of
+from server.shares import NoRoom
 from server.tokens import Caller, Refusal, TokenRefused
 
 _SCHEMA: Final = "public"
@@ -48,7 +49,7 @@ async def answer(door: Door, request: Request, handle: Callable[[Caller], Awaita
         )
     except NoRoom:
         return answers.rest_error(
-            503, "PT503", "Too many large requests at once.", hint="Try again in a few seconds."
+            503, "PT503", "Too many requests at once.", hint="Try again in a few seconds."
         )
     except PoolTimeout:
         return answers.unavailable()

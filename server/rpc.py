@@ -12,6 +12,7 @@ from server.bodies import Room
 from server.callers import Door
 from server.catalogue import Catalogue, Function, Shape, Verdict
 from server.database import JsonBody, Pool, call_as
+from server.shares import Shares
 from server.tokens import Caller
 from sync.protocol import REQUEST_MAX_BYTES
 
@@ -23,10 +24,11 @@ _LARGE_ANSWERS: Final = frozenset({"get_snapshot"})
 class Rpc:
     """The endpoint. Who may run a function is PostgreSQL's decision, by its grants."""
 
-    def __init__(self, door: Door, catalogue: Catalogue, pool: Pool) -> None:
+    def __init__(self, door: Door, catalogue: Catalogue, pool: Pool, shares: Shares) -> None:
         self._door = door
         self._catalogue = catalogue
         self._pool = pool
+        self._shares = shares
         self._room = Room()
 
     async def endpoint(self, request: Request) -> Response:
@@ -43,23 +45,24 @@ class Rpc:
                 415, "PGRST107", "The Content-Type is not supported.", hint="Send JSON as application/json."
             )
         limit = _LIMITS.get(name, REQUEST_MAX_BYTES) if caller.user_id else REQUEST_MAX_BYTES
-        async with self._room.body(request, limit) as body, self._place_for(name):
+        async with self._room.body(request, limit, caller.user_id) as body, self._place_for(name, caller):
             return await self._call(name, caller, body or b"{}", read_only=False)
 
-    def _place_for(self, name: str) -> AbstractAsyncContextManager[None]:
-        return self._room.place() if name in _LARGE_ANSWERS else nullcontext()
+    def _place_for(self, name: str, caller: Caller) -> AbstractAsyncContextManager[None]:
+        return self._room.place(caller.user_id) if name in _LARGE_ANSWERS else nullcontext()
 
     async def _call(self, name: str, caller: Caller, body: bytes | bytearray, *, read_only: bool) -> Response:
         function = await self._catalogue.function(name)
         if function is None:
             return _no_such_function(name)
-        verdict, answer = await call_as(
-            self._pool,
-            caller,
-            function.statement,
-            (JsonBody(body),),
-            read_only=read_only or function.read_only,
-        )
+        async with self._shares.one_of(caller.user_id):
+            verdict, answer = await call_as(
+                self._pool,
+                caller,
+                function.statement,
+                (JsonBody(body),),
+                read_only=read_only or function.read_only,
+            )
         return _success(function, answer) if verdict == Verdict.OK.encode() else _misfit(name, verdict)
 
 

@@ -13,6 +13,7 @@ from server.database import Pool, call_as
 from server.queries import BadQuery, Query, parse
 from server.relations import Relation
 from server.selects import Select
+from server.shares import Shares
 from server.tokens import Caller
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -42,10 +43,11 @@ class _Page:
 class Tables:
     """The endpoint. Which rows a caller sees is PostgreSQL's decision, by its grants and policies."""
 
-    def __init__(self, door: Door, catalogue: Catalogue, pool: Pool) -> None:
+    def __init__(self, door: Door, catalogue: Catalogue, pool: Pool, shares: Shares) -> None:
         self._door = door
         self._catalogue = catalogue
         self._pool = pool
+        self._shares = shares
 
     async def endpoint(self, request: Request) -> Response:
         """Answers one request."""
@@ -93,7 +95,8 @@ class Tables:
 
     async def _read(self, caller: Caller, select: Select, kind: str) -> Response:
         text = select.text()
-        row = await call_as(self._pool, caller, text, select.parameters, read_only=True, keep=False)
+        async with self._shares.one_of(caller.user_id):
+            row = await call_as(self._pool, caller, text, select.parameters, read_only=True, keep=False)
         rows, body, whole, total = row
         page = _Page(select.query.offset, int(rows or 0), None if total is None else int(total))
         if whole != b"t":

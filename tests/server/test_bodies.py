@@ -10,7 +10,8 @@ import pytest
 from starlette.requests import Request
 
 from server import bodies
-from server.bodies import BodyTooLarge, BodyTooSlow, NoRoom, Room, read_body
+from server.bodies import BodyTooLarge, BodyTooSlow, Room, read_body
+from server.shares import NoRoom
 from sync.protocol import REQUEST_MAX_BYTES
 from tests.fakes.served import Person, Served
 
@@ -61,15 +62,15 @@ def test_only_so_many_large_bodies_are_read_at_once_and_small_ones_never_wait() 
         entered: asyncio.Queue[int] = asyncio.Queue()
         third: list[int] = []
 
-        async def send(read: list[int] | None = None) -> None:
-            async with room.body(request(LARGE, read=read), LIMIT) as body:
+        async def send(who: str, read: list[int] | None = None) -> None:
+            async with room.body(request(LARGE, read=read), LIMIT, who) as body:
                 entered.put_nowait(len(body))
                 await done.wait()
 
-        first_two = [asyncio.create_task(send()) for _ in range(2)]
+        first_two = [asyncio.create_task(send(who)) for who in ("anna", "bert")]
         assert [await entered.get() for _ in first_two] == [10_000_000] * 2
-        last = asyncio.create_task(send(third))
-        async with room.body(request([b" "] * 100), LIMIT) as body:
+        last = asyncio.create_task(send("carl", third))
+        async with room.body(request([b" "] * 100), LIMIT, "anna") as body:
             assert len(body) == 100
         assert sum(third) == 9_000_000
         assert entered.empty()
@@ -83,18 +84,31 @@ def test_only_so_many_large_bodies_are_read_at_once_and_small_ones_never_wait() 
 def test_a_large_body_that_finds_no_place_is_turned_away_and_the_places_come_free_again() -> None:
     async def story() -> None:
         room = Room(places=1, patience=0.01)
-        async with room.body(request(LARGE), LIMIT):
+        async with room.body(request(LARGE), LIMIT, "anna"):
             with pytest.raises(NoRoom):
-                async with room.body(request(LARGE), LIMIT):
+                async with room.body(request(LARGE), LIMIT, "bert"):
                     pass
             with pytest.raises(NoRoom):
-                async with room.place():
+                async with room.place("carl"):
                     pass
         with pytest.raises(BodyTooLarge):
-            async with room.body(request([CHUNK] * 40), LIMIT):
+            async with room.body(request([CHUNK] * 40), LIMIT, "bert"):
                 pass
-        async with asyncio.timeout(1), room.body(request(LARGE), LIMIT) as body:
+        async with asyncio.timeout(1), room.body(request(LARGE), LIMIT, "carl") as body:
             assert len(body) == len(LARGE) * len(CHUNK)
+
+    asyncio.run(story())
+
+
+def test_one_person_never_takes_every_place_for_large_bodies() -> None:
+    async def story() -> None:
+        room = Room(places=2, patience=0.01)
+        async with room.body(request(LARGE), LIMIT, "anna"):
+            with pytest.raises(NoRoom):
+                async with room.place("anna"):
+                    pass
+            async with room.place("bert"):
+                pass
 
     asyncio.run(story())
 
@@ -102,10 +116,10 @@ def test_a_large_body_that_finds_no_place_is_turned_away_and_the_places_come_fre
 def test_a_route_of_small_bodies_takes_no_place() -> None:
     async def story() -> None:
         room = Room(places=0)
-        async with room.body(request([CHUNK]), REQUEST_MAX_BYTES) as body:
+        async with room.body(request([CHUNK]), REQUEST_MAX_BYTES, "anna") as body:
             assert len(body) == len(CHUNK)
         with pytest.raises(BodyTooLarge):
-            async with room.body(request(LARGE), REQUEST_MAX_BYTES):
+            async with room.body(request(LARGE), REQUEST_MAX_BYTES, "anna"):
                 pass
 
     asyncio.run(story())
