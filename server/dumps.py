@@ -59,7 +59,7 @@ def _run(program: str, major: int, arguments: list[str], conninfo: str = "") -> 
         said = (
             [line for line in done.stderr.splitlines() if "error" in line]
             or done.stderr.splitlines()
-            or ["?"]
+            or [f"{program} broke off without a word, as over a damaged file"]
         )
         raise BackupFailed(f"{said[0].strip()}: nothing was changed; mend that and try again.")
     return done.stdout
