@@ -30,6 +30,7 @@ as $$
 declare
   v_project_id uuid;
 begin
+  perform homing.ensure_head(p_owner);
   for v_project_id in
     select distinct (item ->> 'project_id')::uuid
     from jsonb_array_elements(p_projects) as item

@@ -145,6 +145,20 @@ def test_a_token_without_a_user_is_told_to_sign_in(database: Database, function:
     assert answer == ("PT401", "You are not signed in.", None, "Sign in and try again.")
 
 
+@pytest.mark.parametrize(
+    "call", ["pull_changes(null, 0)", "save_chats(%(chats)s)", "save_projects(%(projects)s)"]
+)
+def test_somebody_whose_account_is_gone_is_told_to_sign_in(database: Database, call: str) -> None:
+    given = {
+        "chats": f'[{{"chat_id": "{uuid.uuid4()}"}}]',
+        "projects": f'[{{"project_id": "{uuid.uuid4()}"}}]',
+    }
+    with database.as_user(str(uuid.uuid4())) as gone:
+        answer = _answer(gone, call, **given)
+    hint = "Sign in again, or sign up anew."
+    assert answer == ("PT401", "This account is not on the server any more.", None, hint)
+
+
 def test_deleting_an_account_deletes_its_rows_and_no_others(database: Database, bert: Caller) -> None:
     leaver = database.new_user()
     with leaver.signed_in() as caller:
