@@ -57,9 +57,8 @@ class Certificates:
 
     def _read(self) -> ssl.SSLContext:
         cert, key = self._files
-        for path in self._files:
-            _check_readable(path)
-        _check_dates(cert)
+        _check_dates(cert, _contents(cert))
+        _contents(key)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
             context.load_cert_chain(cert, key, password=_no_password)
@@ -67,21 +66,26 @@ class Certificates:
             if error.reason == "KEY_VALUES_MISMATCH":
                 raise UnusableCertificate(f"{key} is not the key of {cert}: give the pair.") from None
             raise UnusableCertificate(f"{key} holds no private key in PEM form: give one.") from None
+        except OSError as error:
+            # Whoever renews the pair took a file away just now; OpenSSL does not say which.
+            raise _unreadable(key, error) from None
         return context
 
 
-def _check_readable(path: Path) -> None:
+def _contents(path: Path) -> bytes:
     try:
-        path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise UnusableCertificate(
-            f"{path} cannot be read ({error.strerror}): check --tls-cert and --tls-key."
-        ) from None
+        raise _unreadable(path, error) from None
 
 
-def _check_dates(cert: Path) -> None:
+def _unreadable(path: Path, error: OSError) -> UnusableCertificate:
+    return UnusableCertificate(f"{path} cannot be read ({error.strerror}): check --tls-cert and --tls-key.")
+
+
+def _check_dates(cert: Path, chain: bytes) -> None:
     try:
-        first = x509.load_pem_x509_certificates(cert.read_bytes())[0]
+        first = x509.load_pem_x509_certificates(chain)[0]
     except ValueError:
         raise UnusableCertificate(f"{cert} holds no certificate in PEM form: give one.") from None
     now = datetime.now(UTC)

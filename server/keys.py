@@ -94,9 +94,9 @@ def rotate(
     ownership.require_own(folder)
     with ownership.in_one_line(folder):
         ownership.require_served(folder, (folder / _SIGNING).exists())
-    before = load(folder, clock)
     try:
         with FileLock(folder / "keys.lock"):
+            before = load(folder, clock)
             if revoke:
                 _draw(folder, publishable=publishable)
                 (folder / _OLDER).unlink(missing_ok=True)

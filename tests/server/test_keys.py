@@ -1,5 +1,6 @@
 """The lasting keys of a server."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,6 +51,15 @@ def test_a_replaced_signing_key_counts_for_its_time_and_no_longer(tmp_path: Path
     assert third.honours(first)
     assert keys.load(tmp_path, clock=lambda: 95.0 * DAY).older_secrets == (second.jwt_secret,)
     assert keys.load(tmp_path, clock=lambda: 101.0 * DAY).older_secrets == ()
+
+
+def test_keys_that_many_replace_at_once_all_count(tmp_path: Path) -> None:
+    first = keys.load(tmp_path)
+    with ThreadPoolExecutor(4) as operators:
+        drawn = list(operators.map(lambda _: keys.rotate(tmp_path), range(12)))
+    last = keys.load(tmp_path)
+    assert all(last.honours(each) for each in (first, *drawn))
+    assert len(last.older_secrets) == 12
 
 
 def test_revoking_ends_every_older_key_at_once(tmp_path: Path) -> None:

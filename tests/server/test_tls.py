@@ -71,6 +71,20 @@ def _common_name(url: str, trust: ssl.SSLContext, *, server_name: str | None = "
     return x509.load_der_x509_certificate(der).subject.rfc4514_string()
 
 
+def test_a_renewal_that_takes_a_file_away_meanwhile_ends_no_server(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    certificates = Certificates(*authority.pair())
+    authority.pair(days=9)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(ssl.SSLContext, "load_cert_chain", gone)
+        certificates.refresh()
+    certificates.refresh()
+
+
 def test_it_serves_https_and_wss_and_the_same_checks_hold(authority: Authority) -> None:
     cert, key = authority.pair()
     trust = ssl.create_default_context(cafile=str(authority.file))
