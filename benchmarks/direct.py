@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 
-from server import schema
-from server.postgres import Postgres
+from server.postgres import schema
+from server.postgres.supervisor import Postgres
 
 SENTENCES = "A sentence that a person could have typed into the composer. " * 4
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import psycopg
 
 from benchmarks.report import Report, quantile, timed
-from server import schema
-from server.postgres import Postgres
+from server.postgres import schema
+from server.postgres.supervisor import Postgres
 
 TURNS: Final = 200
 LONG: Final = 100_000

@@ -19,20 +19,20 @@ from server.auth.border import Handler
 from server.auth.policy import Policy
 from server.auth.routes import auth_routes
 from server.callers import Door
-from server.catalogue import Catalogue
 from server.database import Pool, open_pool
 from server.guards import Guard, Hosts
-from server.hub import GOING_AWAY, SESSION_ENDED, Hub
 from server.keys import Keys
 from server.metrics import Gauges, Metrics
-from server.pokes import Pokes
-from server.realtime import Realtime
-from server.rpc import Rpc
+from server.realtime.hub import GOING_AWAY, SESSION_ENDED, Hub
+from server.realtime.pokes import Pokes
+from server.realtime.sockets import Realtime
+from server.realtime.topics import TopicPolicies
+from server.rest.catalogue import Catalogue
+from server.rest.rpc import Rpc
+from server.rest.tables import METHODS, Tables
 from server.settings import Settings
 from server.shares import Shares
-from server.tables import METHODS, Tables
 from server.tokens import Tokens
-from server.topics import TopicPolicies
 from server.traffic import RPC_PATH, Traffic
 
 _HEALTH_SECONDS: Final = 2.0

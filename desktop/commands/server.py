@@ -45,8 +45,8 @@ def backup(options: GlobalOptions, file: Path, database_url: str | None) -> None
     """Write everything but the keys to FILE, also while the server serves."""
     root = options.data_dir / "server"
     with _told_in_one_line():
-        from server.backups import back_up
-        from server.upkeep import open_database
+        from server.upkeep.backups import back_up
+        from server.upkeep.database import open_database
 
         with open_database(root, database_url) as conninfo:
             made = back_up(conninfo, file, root)
@@ -63,8 +63,8 @@ def backup(options: GlobalOptions, file: Path, database_url: str | None) -> None
 def restore(options: GlobalOptions, file: Path, database_url: str | None) -> None:
     """Put a backup in the place of what is there. The server must not serve meanwhile."""
     with _told_in_one_line():
-        from server.backups import restore as put_back
-        from server.upkeep import open_database
+        from server.upkeep.backups import restore as put_back
+        from server.upkeep.database import open_database
 
         with open_database(options.data_dir / "server", database_url, alone=True, make=True) as conninfo:
             restored = put_back(conninfo, file)
@@ -81,8 +81,8 @@ def restore(options: GlobalOptions, file: Path, database_url: str | None) -> Non
 def begin_epoch(options: GlobalOptions, database_url: str | None) -> None:
     """Tell every device to compare everything, after the database was put back by other means."""
     with _told_in_one_line():
-        from server.condition import begin_epoch as begin
-        from server.upkeep import open_database
+        from server.upkeep.condition import begin_epoch as begin
+        from server.upkeep.database import open_database
 
         with open_database(options.data_dir / "server", database_url) as conninfo:
             moved = begin(conninfo)
@@ -113,9 +113,9 @@ def status(options: GlobalOptions, database_url: str | None) -> None:
     """Show the versions, how many people and chats there are, the size, and the last backup."""
     root = options.data_dir / "server"
     with _told_in_one_line():
-        from server.backups import last_backup
-        from server.condition import examine
-        from server.upkeep import open_database
+        from server.upkeep.backups import last_backup
+        from server.upkeep.condition import examine
+        from server.upkeep.database import open_database
 
         with open_database(root, database_url) as conninfo:
             condition = examine(conninfo)

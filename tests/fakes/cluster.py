@@ -12,9 +12,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from server import schema
-from server.binaries import Binaries, candidates
-from server.postgres import Postgres
+from server.postgres import schema
+from server.postgres.binaries import Binaries, candidates
+from server.postgres.supervisor import Postgres
 from tests.fakes.folders import open_folder
 
 _TEMPLATE = "homing_template"

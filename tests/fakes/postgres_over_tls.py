@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from server.binaries import find
-from server.cluster import reachable
-from server.postgres import Postgres
-from server.unprivileged import runner
+from server.postgres.binaries import find
+from server.postgres.cluster import reachable
+from server.postgres.supervisor import Postgres
+from server.postgres.unprivileged import runner
 from tests.fakes.waiting import wait_for
 
 

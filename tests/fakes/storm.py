@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from server.postgres import Postgres
+from server.postgres.supervisor import Postgres
 from tests.fakes.cluster import Caller, User, text
 from tests.fakes.findings import Append, Findings, Told, changed_places, judge
 from tests.fakes.functions import Function, functions

@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from desktop.cli import main
-from server import dumps
 from server.errors import BackupFailed
-from server.postgres import Postgres
+from server.postgres.supervisor import Postgres
+from server.upkeep import dumps
 from tests.fakes.folders import open_folder
 from tests.fakes.served import Person, serving
 from tests.fakes.waiting import wait_for

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.frames import Frame, Version, parse
+from server.realtime.frames import Frame, Version, parse
 
 
 def binary(

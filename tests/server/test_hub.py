@@ -5,8 +5,8 @@ import json
 import uuid
 from typing import Any
 
-from server.frames import Frame, Version
-from server.hub import SESSION_ENDED, SLOW, Hub, Member
+from server.realtime.frames import Frame, Version
+from server.realtime.hub import SESSION_ENDED, SLOW, Hub, Member
 
 
 def joined(hub: Hub, version: Version, *topics: str, session: uuid.UUID | None = None) -> Member:

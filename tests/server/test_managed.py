@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from desktop.cli import main
-from server import given, schema
 from server.errors import DatabaseUnavailable
-from server.postgres import Postgres
+from server.postgres import given, schema
+from server.postgres.supervisor import Postgres
 from tests.fakes.certificate_files import Authority
 from tests.fakes.cluster import versions
 from tests.fakes.folders import open_folder

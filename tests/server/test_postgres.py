@@ -15,10 +15,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from server import binaries, cluster, orphans, schema, unprivileged
-from server.binaries import Binaries
 from server.errors import AlreadyServing, DatabaseUnavailable, NoPostgres, ServerError
-from server.postgres import Postgres
+from server.postgres import binaries, cluster, orphans, schema, unprivileged
+from server.postgres.binaries import Binaries
+from server.postgres.supervisor import Postgres
 from tests.fakes.cluster import Caller, Database, text, versions
 from tests.fakes.folders import open_folder
 
@@ -182,8 +182,8 @@ def _append_until_killed(caller: Caller, chat: str, acknowledged: list[str], pid
 _HOLD = """
 import json, sys, time
 from pathlib import Path
-from server import unprivileged
-from server.postgres import Postgres
+from server.postgres import unprivileged
+from server.postgres.supervisor import Postgres
 if sys.argv[2] == "unbound":
     unprivileged.shutil.which = lambda name: None
 postgres = Postgres(Path(sys.argv[1]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.queries import BadQuery, Filter, Order, Query, parse
+from server.rest.queries import BadQuery, Filter, Order, Query, parse
 
 
 def test_everything_that_is_offered_is_read() -> None:

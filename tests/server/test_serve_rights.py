@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from server import logins, schema
-from server.postgres import Postgres
+from server.postgres import gateway_login, schema
+from server.postgres.supervisor import Postgres
 from tests.fakes.cluster import versions
 from tests.fakes.folders import open_folder
 from tests.fakes.served import Served
@@ -23,8 +23,8 @@ def login(request: pytest.FixtureRequest) -> Iterator[str]:
     with open_folder() as folder, Postgres(folder, binaries=request.param) as postgres:
         admin = postgres.start()
         schema.apply(admin)
-        logins.open_gateway_login(admin)
-        yield logins.open_gateway_login(admin)
+        gateway_login.open_gateway_login(admin)
+        yield gateway_login.open_gateway_login(admin)
 
 
 def test_the_gateway_of_a_running_server_is_no_superuser(served: Served) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from server.postgres import Postgres
+from server.postgres.supervisor import Postgres
 from tests.fakes.cluster import Cluster, Database, User, text, versions
 from tests.fakes.findings import Findings
 from tests.fakes.folders import open_folder

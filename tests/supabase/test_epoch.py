@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from server import dumps, schema
+from server.postgres import schema
+from server.upkeep import dumps
 from tests.fakes import turns
 from tests.fakes.cluster import Caller, Cluster, Database, User
 from tests.fakes.devices import Device, device

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from server import schema
+from server.postgres import schema
 from sync.doctor.contract import PROBES, Probe
 from tests.fakes.cluster import Caller, Cluster, Database, text
 from tests.fakes.hosted import as_authenticator, as_postgres, hosted_project, hosted_roles

@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from server import schema
 from server.errors import MigrationFailed
-from server.schema import Migration
+from server.postgres import schema
+from server.postgres.schema import Migration
 from tests.fakes.bad_input import Known
 from tests.fakes.belongings import furnish
 from tests.fakes.cluster import Caller, Cluster, Database, User, text, versions

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from server import schema
+from server.postgres import schema
 from tests.fakes.cluster import Cluster, Database, text
 from tests.fakes.hosted import as_postgres, hosted_project, hosted_roles
 from tests.fakes.ledger import faults

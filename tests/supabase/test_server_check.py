@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from server import schema
+from server.postgres import schema
 from tests.fakes.cluster import Cluster, Database
 
 CHECKS = [

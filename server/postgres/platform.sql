@@ -1,5 +1,5 @@
 -- Stands in for what a hosted Supabase project brings and plain PostgreSQL lacks, so that the migrations run unchanged.
--- Idempotent. Never applied to a database whose platform objects are somebody else's: server.schema sees to that.
+-- Idempotent. Never applied to a database whose platform objects are somebody else's: server.postgres.schema sees to that.
 
 do $$
 declare
@@ -172,5 +172,5 @@ revoke execute on function realtime.send(jsonb, text, text, boolean) from public
 comment on function realtime.send(jsonb, text, text, boolean) is
   'Broadcasts to a topic after commit, through the notification channel homing_realtime of the gateway.';
 
--- Says whose they are when somebody runs this file by hand; server.schema writes down which version ran.
+-- Says whose they are when somebody runs this file by hand; server.postgres.schema writes down which version ran.
 comment on schema auth is 'Stands in for Supabase; made by Homing, by hand';

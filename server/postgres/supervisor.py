@@ -16,10 +16,11 @@ from filelock import FileLock, Timeout
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from server import cluster, given, orphans, ownership
-from server.binaries import Binaries, find
+from server import ownership
 from server.errors import AlreadyServing, DatabaseUnavailable
-from server.unprivileged import Runner, runner
+from server.postgres import cluster, given, orphans
+from server.postgres.binaries import Binaries, find
+from server.postgres.unprivileged import Runner, runner
 
 DATABASE: Final = "homing"
 _START_PATIENCE: Final = 60.0

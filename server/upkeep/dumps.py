@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from server.binaries import dump_tools
 from server.errors import BackupFailed
+from server.postgres.binaries import dump_tools
 
 _OWNER: Final = re.compile(r"^\d+; \d+ \d+ TABLE public owner_heads (.+)$", re.MULTILINE)
 
@@ -46,7 +46,7 @@ def _run(program: str, major: int, arguments: list[str], conninfo: str = "") -> 
     password = conninfo_to_dict(conninfo).get("password")
     secret = {"PGPASSWORD": str(password)} if password is not None else {}
     try:
-        done = subprocess.run(  # noqa: S603  # PostgreSQL's own programs, found by server.binaries
+        done = subprocess.run(  # noqa: S603  # PostgreSQL's own programs, found by server.postgres.binaries
             [dump_tools(major).path(program), *arguments],
             check=False,
             capture_output=True,

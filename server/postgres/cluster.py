@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from server.binaries import Binaries
 from server.errors import DatabaseUnavailable
-from server.unprivileged import Runner
+from server.postgres.binaries import Binaries
+from server.postgres.unprivileged import Runner
 
 _SYSTEM_HOME: Final = Path("/var/lib/homing")
 _POINTER: Final = "cluster-is-in"

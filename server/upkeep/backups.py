@@ -13,10 +13,12 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from server import dumps, ownership, schema
+from server import ownership
 from server.errors import BackupFailed
-from server.logins import GATEWAY
-from server.upkeep import one_line
+from server.postgres import schema
+from server.postgres.gateway_login import GATEWAY
+from server.upkeep import dumps
+from server.upkeep.database import one_line
 
 _RECORD: Final = "last-backup.json"
 _ROLES: Final = ("anon", "authenticated", "service_role", GATEWAY)

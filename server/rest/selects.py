@@ -5,8 +5,8 @@ from typing import Final
 
 from psycopg import sql
 
-from server.queries import COMPARISONS, STATES, Filter, Query
-from server.relations import Relation
+from server.rest.queries import COMPARISONS, STATES, Filter, Query
+from server.rest.relations import Relation
 from sync.protocol import MAX_ROWS
 
 ANSWER_MAX_BYTES: Final = 32 * 1024 * 1024

@@ -8,9 +8,9 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
-from server.binaries import OLDEST
 from server.errors import DatabaseUnavailable
-from server.schema import MARK
+from server.postgres.binaries import OLDEST
+from server.postgres.schema import MARK
 
 _CONNECT_SECONDS: Final = 10
 _NOTICE_SECONDS: Final = 3.0

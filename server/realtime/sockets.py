@@ -10,8 +10,8 @@ from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from server.callers import Door
-from server.frames import TOPIC_PREFIX, Frame, Version, parse
-from server.hub import Closing, Hub, Member
+from server.realtime.frames import TOPIC_PREFIX, Frame, Version, parse
+from server.realtime.hub import Closing, Hub, Member
 from server.tokens import Caller, TokenRefused
 
 _CHANNELS: Final = 100

@@ -8,7 +8,7 @@ from typing import Final
 
 import psycopg
 
-from server.hub import MISSED_POKES, Hub
+from server.realtime.hub import MISSED_POKES, Hub
 
 CHANNEL: Final = "homing_realtime"
 LISTENER: Final = "homing pokes"

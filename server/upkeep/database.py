@@ -7,12 +7,13 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from server import cluster, given, ownership
+from server import ownership
 from server.database import APPLICATION
 from server.errors import AlreadyServing, DatabaseUnavailable
-from server.pokes import LISTENER
-from server.postgres import DATABASE, Postgres
-from server.unprivileged import runner
+from server.postgres import cluster, given
+from server.postgres.supervisor import DATABASE, Postgres
+from server.postgres.unprivileged import runner
+from server.realtime.pokes import LISTENER
 
 
 @contextmanager

@@ -5,10 +5,10 @@ from typing import Final
 
 import psycopg
 
-from server import schema
 from server.database import APPLICATION
 from server.errors import DatabaseUnavailable, MigrationFailed
-from server.upkeep import one_line
+from server.postgres import schema
+from server.upkeep.database import one_line
 
 _LOCK_SECONDS: Final = 10
 

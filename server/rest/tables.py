@@ -6,13 +6,14 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server import answers, rest
+from server import answers
 from server.callers import Door
-from server.catalogue import Catalogue
 from server.database import Pool, call_as
-from server.queries import BadQuery, Query, parse
-from server.relations import Relation
-from server.selects import Select
+from server.rest import border
+from server.rest.catalogue import Catalogue
+from server.rest.queries import BadQuery, Query, parse
+from server.rest.relations import Relation
+from server.rest.selects import Select
 from server.shares import Shares
 from server.tokens import Caller
 
@@ -51,7 +52,7 @@ class Tables:
 
     async def endpoint(self, request: Request) -> Response:
         """Answers one request."""
-        return await rest.answer(self._door, request, lambda caller: self._answer(request, caller))
+        return await border.answer(self._door, request, lambda caller: self._answer(request, caller))
 
     async def _answer(self, request: Request, caller: Caller) -> Response:
         if request.method not in ("GET", "HEAD"):
@@ -73,7 +74,7 @@ class Tables:
     async def _relation(self, name: str, query: Query) -> Relation:
         relation = await self._catalogue.relation(name, query.columns)
         if relation is None:
-            raise rest.Refused(
+            raise border.Refused(
                 answers.rest_error(
                     404,
                     "PGRST205",
@@ -83,7 +84,7 @@ class Tables:
             )
         for column in query.columns:
             if column not in relation.columns:
-                raise rest.Refused(
+                raise border.Refused(
                     answers.rest_error(
                         400,
                         "42703",
@@ -120,7 +121,7 @@ def _media_type(accept: str) -> str:
             return _ARRAY
         if kind == _OBJECT:
             return _OBJECT
-    raise rest.Refused(
+    raise border.Refused(
         answers.rest_error(
             406, "PGRST107", "None of these media types are available", hint=f"Ask for {_ARRAY} or {_OBJECT}."
         )

@@ -12,8 +12,8 @@ from psycopg import sql
 
 from server.errors import MigrationFailed
 
-_HERE: Final = Path(__file__).parent
-_PLATFORM: Final = _HERE / "platform.sql"
+_PLATFORM: Final = Path(__file__).with_name("platform.sql")
+_PACKAGE: Final = Path(__file__).parents[1]
 MARK: Final = "Stands in for Supabase; made by Homing, "
 """How the comment on schema auth begins where the platform objects are ours."""
 
@@ -35,7 +35,7 @@ class Migration:
 
 def migrations() -> tuple[Migration, ...]:
     """All migrations, the oldest first: of the repository, else those that the wheel brought."""
-    for folder in (_HERE.parent / "supabase" / "migrations", _HERE / "migrations"):
+    for folder in (_PACKAGE.parent / "supabase" / "migrations", _PACKAGE / "migrations"):
         if folder.is_dir():
             files = sorted(folder.glob("*.sql"))
             return tuple(_named(file) for file in files)

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from server.binaries import Binaries
 from server.errors import DatabaseUnavailable
-from server.unprivileged import Runner
+from server.postgres.binaries import Binaries
+from server.postgres.unprivileged import Runner
 
 _PATIENCE: Final = 30.0
 _POLL: Final = 0.02

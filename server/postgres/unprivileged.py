@@ -22,7 +22,7 @@ class Runner:
     def run(self, command: Sequence[str | Path], feed: str = "", *, timeout: float = 120) -> None:
         """Runs to the end on the input `feed`; DatabaseUnavailable with what the program says of its failure."""
         try:
-            subprocess.run(  # noqa: S603 (PostgreSQL's own programs, found by server.binaries)
+            subprocess.run(  # noqa: S603 (PostgreSQL's own programs, found by server.postgres.binaries)
                 command,
                 check=True,
                 input=feed,

@@ -10,8 +10,8 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
-from server import relations
-from server.relations import Relation
+from server.rest import relations
+from server.rest.relations import Relation
 from sync.protocol import MAX_ROWS
 
 _MISS_INTERVAL_SECONDS: Final = 1.0

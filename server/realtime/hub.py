@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from server.frames import Frame, Version, broadcast
+from server.realtime.frames import Frame, Version, broadcast
 
 _FRAMES_WAITING: Final = 128
 

@@ -9,7 +9,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 GATEWAY: Final = "homing_gateway"
-_RIGHTS: Final = Path(__file__).parent / "gateway_login.sql"
+_RIGHTS: Final = Path(__file__).with_name("gateway_login.sql")
 
 
 def open_gateway_login(admin: str) -> str:

@@ -7,11 +7,12 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server import answers, rest
+from server import answers
 from server.bodies import Room
 from server.callers import Door
-from server.catalogue import Catalogue, Function, Shape, Verdict
 from server.database import JsonBody, Pool, call_as
+from server.rest import border
+from server.rest.catalogue import Catalogue, Function, Shape, Verdict
 from server.shares import Shares
 from server.tokens import Caller
 from sync.protocol import REQUEST_MAX_BYTES
@@ -33,7 +34,7 @@ class Rpc:
 
     async def endpoint(self, request: Request) -> Response:
         """Answers one call."""
-        return await rest.answer(self._door, request, lambda caller: self._answer(request, caller))
+        return await border.answer(self._door, request, lambda caller: self._answer(request, caller))
 
     async def _answer(self, request: Request, caller: Caller) -> Response:
         name = request.path_params["name"]
