@@ -187,7 +187,8 @@ def _work(person: User, api: Mapping[str, Function], seed: int) -> Counter[str]:
                 if error.sqlstate not in EXPECTED:
                     raise
             if chance.random() < 0.05:
-                let_expire(person.database, chance.choice(CHATS))
+                for chat in CHATS:
+                    let_expire(person.database, chat)
     return heard
 
 
