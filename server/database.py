@@ -19,6 +19,9 @@ Pool = AsyncConnectionPool[psycopg.AsyncConnection]
 APPLICATION: Final = "homing gateway"
 """The pool's name in pg_stat_activity."""
 
+LISTENER: Final = "homing pokes"
+"""The name there of the connection that hears broadcasts."""
+
 _WAIT_SECONDS: Final = 5.0
 _TIMEOUT_BY_ROLE: Final = {ANON_ROLE: "3s"}
 _TIMEOUT: Final = "8s"

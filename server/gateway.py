@@ -16,7 +16,6 @@ from starlette.types import ASGIApp
 
 from server.answers import rest_error
 from server.auth.border import Handler
-from server.auth.policy import Policy
 from server.auth.routes import auth_routes
 from server.callers import Door
 from server.database import Pool, open_pool
@@ -71,7 +70,6 @@ async def open_gateway(conninfo: str, keys: Keys, settings: Settings, *, url: st
     tokens.use(keys.jwt_secret, keys.older_secrets)
     door, hub, shares = Door(keys.publishable, tokens), Hub(), Shares()
     door.use(keys.publishable, keys.older_publishables)
-    policy = Policy.of(settings)
     async with open_pool(conninfo) as pool:
         catalogue = Catalogue(pool)
         await catalogue.read()
@@ -79,7 +77,7 @@ async def open_gateway(conninfo: str, keys: Keys, settings: Settings, *, url: st
         listening = asyncio.create_task(pokes.run(), name="pokes")
         async with asyncio.timeout(_LISTEN_SECONDS):
             await pokes.listening.wait()
-        with auth_routes(pool, door, tokens, policy, url=url, on_end=hub.end_sessions) as signing_in:
+        with auth_routes(pool, door, tokens, settings, url=url, on_end=hub.end_sessions) as signing_in:
             routes = [
                 Route("/health", _health(pool)),
                 Route(RPC_PATH, Rpc(door, catalogue, pool, shares).endpoint, methods=["POST", "GET"]),

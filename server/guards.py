@@ -1,6 +1,5 @@
 """What stands before every route: Host and Origin checks, security headers, and errors that tell nothing."""
 
-import ipaddress
 import logging
 import socket
 from typing import Final
@@ -10,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.addresses import LOOPBACK_NAMES, is_address, is_loopback
 from server.answers import rest_error
 from server.settings import Settings
 
@@ -25,15 +25,6 @@ _HEADERS: Final = {
 _MISTAKE: Final = rest_error(
     500, "XX000", "The server made a mistake.", hint="Try again; if it stays, tell whoever runs the server."
 )
-LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a listen address can only be reached from this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Hosts:
@@ -57,7 +48,7 @@ class Hosts:
     def knows(self, host: str | None) -> bool:
         """Whether a Host header, with or without its port, names this server."""
         name = _name(host)
-        return name is not None and (name in self._names or (self._any_address and _is_address(name)))
+        return name is not None and (name in self._names or (self._any_address and is_address(name)))
 
     def welcomes(self, origin: str, host: str | None) -> bool:
         """Whether a web page of that origin may ask under that Host: only a page of this server may."""
@@ -69,14 +60,6 @@ def _name(host: str | None) -> str | None:
         return urlsplit(f"//{host}").hostname if host else None
     except ValueError:
         return None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 class Guard:

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from server.addresses import is_loopback
 from server.errors import UnusableSetting
-from server.guards import is_loopback
 
 _SECONDS: Final = 10.0
 _EXAMPLE: Final = "give --smtp-url like smtp://user:password@mail.example.org:587"

@@ -1,6 +1,5 @@
 """`GET /metrics` for an operator on this machine: numbers by route, function and outcome, never content or who."""
 
-import ipaddress
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -14,9 +13,9 @@ from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server.addresses import LOOPBACK_NAMES, is_loopback
 from server.answers import rest_error
 from server.database import Pool
-from server.guards import LOOPBACK_NAMES
 
 _MISMATCH_SECONDS: Final = 600.0
 _SCRAPE_MILLISECONDS: Final = 2_000
@@ -142,7 +141,4 @@ def _from_this_machine(request: Request) -> bool:
     forwarded = any(name in request.headers for name in _FORWARDED)
     if request.client is None or forwarded or request.url.hostname not in LOOPBACK_NAMES:
         return False
-    try:
-        return ipaddress.ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(request.client.host)

@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg
 
 from server import keys, logs
+from server.addresses import is_loopback
 from server.certificates import Certificates
 from server.errors import DatabaseUnavailable, KeysUnreadable, ServerError
 from server.gateway import Gateway, open_gateway
-from server.guards import is_loopback
 from server.listener import HttpServer, Stop, configured, listening, url_of
 from server.postgres import schema
 from server.postgres.gateway_login import open_gateway_login

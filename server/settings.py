@@ -5,16 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from server.auth.limits import Rates
 from server.errors import UnusableSetting
+from server.limits import Rates
+from server.mail import Mail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All choices with their defaults. Raises UnusableSetting for one that cannot work.
 
-    `names` are further host names under which clients may ask, `public_url` is where a proxy offers this server, and
-    `trusted_proxies` are the addresses or networks whose forwarding headers count.
+    `names` are further host names under which clients may ask, and to which a link in a mail may lead by https.
+    `public_url` is where a proxy offers this server, `trusted_proxies` are the addresses or networks whose forwarding
+    headers count. Without `mail`, which follows from `smtp_url` and `mail_from`, codes go to the operator's stderr.
     """
 
     host: str = "127.0.0.1"
@@ -30,12 +32,15 @@ class Settings:
     # These may hold a password.
     database_url: str | None = field(default=None, repr=False)
     smtp_url: str | None = field(default=None, repr=False)
+    mail: Mail | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.public_url is not None:
             object.__setattr__(self, "public_url", _origin(self.public_url))
         for proxy in self.trusted_proxies:
             _check_network(proxy)
+        if self.smtp_url is not None:
+            object.__setattr__(self, "mail", Mail.from_url(self.smtp_url, self.mail_from))
         if (self.tls_cert is None) != (self.tls_key is None):
             raise UnusableSetting("A certificate and its key come together: give --tls-cert and --tls-key.")
 

@@ -2,8 +2,9 @@
 
 from starlette.requests import Request
 
+from server.addresses import network_of
 from server.auth.border import Refused
-from server.auth.limits import Limits, Rate, Rates, network_of
+from server.limits import Limits, Rate, Rates
 
 
 class Brakes:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from server.guards import is_loopback
+from server.addresses import is_loopback
 
 _LENGTH: Final = 2_000
 

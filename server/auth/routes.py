@@ -17,13 +17,13 @@ from server.auth.flows import Flows
 from server.auth.grants import Grants
 from server.auth.passwords import Passwords
 from server.auth.person import Person
-from server.auth.policy import Policy
 from server.auth.proofs import Proofs
 from server.auth.redirects import Redirects
 from server.auth.sessions import Sessions
 from server.auth.users import Users
 from server.callers import Door
 from server.database import Pool
+from server.settings import Settings
 from server.tokens import Tokens
 
 _PATH = "/auth/v1"
@@ -31,13 +31,13 @@ _PATH = "/auth/v1"
 
 @contextmanager
 def auth_routes(
-    pool: Pool, door: Door, tokens: Tokens, policy: Policy, *, url: str, on_end: OnEnd
+    pool: Pool, door: Door, tokens: Tokens, settings: Settings, *, url: str, on_end: OnEnd
 ) -> Iterator[list[Route]]:
     """The routes, while their threads live. `url` is how clients reach the server; links in mails lead there."""
     users, sessions, flows, codes = Users(pool), Sessions(pool), Flows(pool), Codes(pool, tokens.digests)
-    brakes, redirects = Brakes(policy.rates), Redirects(url, policy.redirect_names)
+    brakes, redirects = Brakes(settings.rates), Redirects(url, settings.names)
     grants = Grants(users, sessions, tokens)
-    with closing(Passwords()) as passwords, closing(Courier(policy.mail)) as courier:
+    with closing(Passwords()) as passwords, closing(Courier(settings.mail)) as courier:
         entrance = Entrance(users, sessions, flows, grants, tokens, passwords, brakes, on_end)
         proofs = Proofs(users, codes, flows, grants, courier, brakes, redirects, url)
         person = Person(door, users, sessions, codes, proofs, passwords, brakes, redirects, on_end)

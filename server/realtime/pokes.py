@@ -8,11 +8,10 @@ from typing import Final
 
 import psycopg
 
+from server.database import LISTENER
 from server.realtime.hub import MISSED_POKES, Hub
 
 CHANNEL: Final = "homing_realtime"
-LISTENER: Final = "homing pokes"
-"""The listening connection's name in pg_stat_activity."""
 
 _FIRST_DELAY_SECONDS: Final = 0.1
 _LONGEST_DELAY_SECONDS: Final = 5.0

@@ -8,12 +8,11 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from server import ownership
-from server.database import APPLICATION
+from server.database import APPLICATION, LISTENER
 from server.errors import AlreadyServing, DatabaseUnavailable
 from server.postgres import cluster, given
 from server.postgres.supervisor import DATABASE, Postgres
 from server.postgres.unprivileged import runner
-from server.realtime.pokes import LISTENER
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
-from server.auth.limits import Rate, Rates
+from server.limits import Rate, Rates
 from tests.fakes.folders import open_folder
 
 PASSWORD = "correct horse battery"
@@ -33,7 +33,7 @@ UNHURRIED = Rates()._replace(
 _CODE = """
 import json, sys
 from pathlib import Path
-from server.auth.limits import Rate, Rates
+from server.limits import Rate, Rates
 from server.serve import serve
 from server.settings import Settings
 given = json.loads(sys.argv[1])

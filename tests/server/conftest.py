@@ -21,8 +21,9 @@ create function public.test_nothing() returns void language plpgsql set search_p
 create function public.test_who() returns json language sql stable set search_path = '' as $$
   select json_build_object('role', current_user, 'user', auth.uid(), 'session', auth.jwt() ->> 'session_id',
     'timeout', current_setting('statement_timeout'), 'isolation', current_setting('transaction_isolation')) $$;
-create function public.test_write() returns void language plpgsql set search_path = ''
-  as $$ begin create temporary table written () on commit drop; end $$;
+create sequence public.test_written;
+create function public.test_write() returns void language plpgsql security definer set search_path = ''
+  as $$ begin perform nextval('public.test_written'); end $$;
 create function public.test_raise(p_code text, p_message text) returns void language plpgsql set search_path = ''
   as $$ begin raise exception using errcode = p_code, message = p_message, detail = 'd', hint = 'h'; end $$;
 create function public.test_raise_bare(p_code text) returns void language plpgsql set search_path = ''

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from supabase_auth.errors import AuthApiError
 
-from server.auth.limits import Rate, Rates
+from server.limits import Rate, Rates
 from tests.fakes.served import PASSWORD, Served, fresh_server, official_client
 
 SMALL = Rates()._replace(

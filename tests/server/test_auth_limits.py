@@ -2,7 +2,8 @@
 
 import pytest
 
-from server.auth.limits import Limits, Rate, network_of
+from server.addresses import network_of
+from server.limits import Limits, Rate
 
 RATE = Rate(10, 300)
 

@@ -170,7 +170,7 @@ def test_metrics_stay_behind_the_proxy(behind: tuple[Served, str]) -> None:
         {"public_url": "https://sync.example.org/path"}, {"public_url": "https://sync.example.org?q"},
         {"public_url": "https://user:secret@sync.example.org"}, {"public_url": "https://sync.example.org:99999"},
         {"trusted_proxies": ("*",)}, {"trusted_proxies": ("proxy.example.org",)}, {"trusted_proxies": ("10.0.0.1/8",)},
-        {"tls_cert": Path("x")}, {"tls_key": Path("x")},
+        {"tls_cert": Path("x")}, {"tls_key": Path("x")}, {"smtp_url": "http://u:secret@mail.example.org"},
     ],
 )  # fmt: skip
 def test_an_option_that_cannot_work_is_told_in_one_line(given: dict[str, object]) -> None:

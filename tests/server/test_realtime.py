@@ -15,7 +15,7 @@ from supabase import AsyncClient
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from server.realtime.pokes import LISTENER
+from server.database import LISTENER
 from tests.fakes.served import PASSWORD, Person, Served, official_client
 
 PATIENCE = 10

@@ -1,13 +1,11 @@
 """How often somebody may ask: moving windows in memory, bounded whatever a flood brings."""
 
-import ipaddress
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 _KEYS_KEPT: Final = 10_000
-_IPV6_NETWORK: Final = 64
 
 
 class Rate(NamedTuple):
@@ -61,16 +59,3 @@ class Limits:
     def forget(self, *who: str) -> None:
         """Begins anew."""
         self._times.pop(who, None)
-
-
-def network_of(address: str) -> str:
-    """What counts as one client: an IPv4 address, or the IPv6 network that one subscriber has to choose from."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, _IPV6_NETWORK), strict=False))
-    return str(parsed)
