@@ -53,13 +53,15 @@ def _origin(url: str) -> str:
     except ValueError:
         port, parts = None, urlsplit("")
     plain = f"{parts.scheme}://{parts.netloc}"
+    # What stands before an @ may be a password.
+    shown = "What was given" if "@" in url else url
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or "@" in parts.netloc:
         raise UnusableSetting(
-            f"{url} is no url of a server: give --public-url like https://sync.example.org."
+            f"{shown} is no url of a server: give --public-url like https://sync.example.org."
         )
     if url.rstrip("/").lower() != plain.lower():
         raise UnusableSetting(
-            f"{url} has a path, but clients ask at the root of a host: give --public-url like {plain}."
+            f"{shown} has a path, but clients ask at the root of a host: give --public-url like {plain}."
         )
     return plain.lower()
 
