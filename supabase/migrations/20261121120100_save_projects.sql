@@ -49,6 +49,22 @@ revoke execute on function homing.lock_projects(uuid, jsonb) from public;
 comment on function homing.lock_projects(uuid, jsonb) is
   'Locks the projects of a request in the order of their ids and makes those that are new.';
 
+create function homing.holder_of_address(p_owner uuid, p_url_id text) returns uuid
+language plpgsql stable
+set search_path = '' set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+as $$
+begin
+  -- A range and an order that only projects_by_url gives, as in homing.holder_of_turn.
+  return (
+    select project_id from public.projects
+    where owner_id = p_owner and url_id between p_url_id and p_url_id and not deleted
+    order by url_id limit 1
+  );
+end
+$$;
+revoke execute on function homing.holder_of_address(uuid, text) from public;
+comment on function homing.holder_of_address(uuid, text) is 'The project that has the address, deleted ones aside.';
+
 create function homing.save_project(p_owner uuid, p_project jsonb, p_change bigint) returns text
 language plpgsql volatile set search_path = ''
 as $$
@@ -64,10 +80,7 @@ begin
     return 'unchanged';
   end if;
   -- No other transaction can take the address now: whoever writes a project holds the owner's head.
-  if not v_new.deleted and exists (
-    select from public.projects
-    where owner_id = p_owner and url_id = v_new.url_id and not deleted and project_id <> v_old.project_id
-  ) then
+  if not v_new.deleted and homing.holder_of_address(p_owner, v_new.url_id) <> v_old.project_id then
     return 'taken';
   end if;
   update public.projects set
@@ -94,6 +107,7 @@ declare
   v_head bigint;
   v_project jsonb;
   v_taken uuid[] := '{}';
+  v_project_id uuid;
 begin
   perform homing.require_read_committed();
   perform homing.require_batch(p_projects);
@@ -116,8 +130,10 @@ begin
     return next;
   end loop;
   -- New projects that were made to be locked and then refused.
-  delete from public.projects as project
-    where project.owner_id = v_owner and project.project_id = any (v_taken) and project.change is null;
+  foreach v_project_id in array v_taken loop
+    delete from public.projects as project
+      where project.owner_id = v_owner and project.project_id = v_project_id and project.change is null;
+  end loop;
   if v_head > v_before then
     update public.owner_heads set head = v_head where owner_id = v_owner;
   end if;

@@ -28,9 +28,25 @@ from public.chats join public.owner_heads using (owner_id), generate_series(1, {
 insert into public.chats (owner_id, chat_id, change)
 select owner_id, gen_random_uuid(), head + {rows} + n from public.owner_heads, generate_series(1, {rows}) as n
 where owner_id = (select owner_id from public.chats where chat_id = '{chat}');
+insert into public.projects (owner_id, project_id, url_id, change)
+select owner_id, gen_random_uuid(), 'filled' || n, head + 2 * {rows} + n
+from public.chats join public.owner_heads using (owner_id), generate_series(1, {rows}) as n where chat_id = '{chat}';
+insert into public.project_snapshots (owner_id, project_id, files, content_hash, octets, change)
+select owner_id, project_id, '{{}}', '', 2, change + {rows} from public.projects where url_id like 'filled%';
+insert into public.chat_context (owner_id, chat_id, source, kind, content_hash, octets, change)
+select chat.owner_id, chat.chat_id, 'a', 'document', '', 0, chat.change + 3 * {rows}
+from public.chats as chat join public.owner_heads using (owner_id)
+where chat.change > head + {rows} and owner_id = (select owner_id from public.chats where chat_id = '{chat}');
+insert into public.message_usage (owner_id, chat_id, message_id, prompt_tokens, completion_tokens, total_tokens,
+  cost_micros, truncated, octets, change)
+select owner_id, chat_id, message_id, 1, 1, 2, 0, false, 0, change + 5 * {rows}
+from public.messages where chat_id = '{chat}' and message_id like 'filled%';
+insert into public.turn_leases (owner_id, chat_id, turn_id, lease_id, message_id, lease_seconds, lease_until, ended_at)
+select owner_id, chat_id, 'ended' || message_id, gen_random_uuid(), message_id, 60, now() - interval '1 hour', now()
+from public.messages where chat_id = '{chat}' and message_id like 'filled%';
 update public.chats set last_sequence_num = last_sequence_num + {rows}, message_count = message_count + {rows}
 where chat_id = '{chat}';
-update public.owner_heads set head = head + 2 * {rows}
+update public.owner_heads set head = head + 6 * {rows}
 where owner_id = (select owner_id from public.chats where chat_id = '{chat}');
 """
 
@@ -63,6 +79,7 @@ def _use_everything(caller: Caller, chat: str) -> None:
     caller.clear(chat, 3)
     assert caller.fork(chat, str(uuid.uuid4()), 5)["status"] == "forked"
     _take_a_turn(caller, chat)
+    _keep_context_and_files(caller, chat)
     pulled = caller.pull(None, 0, 10)
     caller.pull(pulled["epoch"], pulled["head"] - 2)
 
@@ -72,6 +89,16 @@ def _take_a_turn(caller: Caller, chat: str) -> None:
     assert begin(caller, chat, turn, holder, question(asked), reply)["status"] == "begun"
     checkpoint(caller, chat, turn, holder, 1, "so far")
     assert finish(caller, chat, turn, holder, usage={"total_tokens": 1})["status"] == "finished"
+
+
+def _keep_context_and_files(caller: Caller, chat: str) -> None:
+    document = {"source": str(uuid.uuid4()), "kind": "document", "body": "words"}
+    assert caller.pin(chat, document)[0][1] == "pinned"
+    assert caller.unpin(chat, document["source"])[0][1] == "unpinned"
+    project, address = str(uuid.uuid4()), f"address-{uuid.uuid4()}"
+    assert caller.save_projects({"project_id": project, "url_id": address})[0][1] == "saved"
+    assert caller.save_snapshot(project, {"files": {"a": document["source"]}})["status"] == "saved"
+    assert caller.get_snapshot(project)["octets"]
 
 
 def _rows_read(caller: Caller, chat: str) -> dict[str, int]:
@@ -96,6 +123,12 @@ def test_a_large_chat_of_an_owner_of_many_costs_what_a_small_one_costs(stale: Da
         for each in (caller, newcomer):
             read = _rows_read(each, chat)
             assert max(read.values()) < ROWS / 20, read
+        with stale.connect() as admin:
+            admin.execute("analyze")
+        with person.signed_in() as informed:
+            for each in (caller, informed):
+                read = _rows_read(each, chat)
+                assert max(read.values()) < ROWS / 20, read
 
 
 def test_every_index_beside_a_key_that_begins_as_it_does_is_partial(database: Database) -> None:
