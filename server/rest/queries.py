@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 _MOST_FILTERS: Final = 100
+_MOST_WORDS: Final = 60
 _NOT_OFFERED: Final = "PGRST127"
 _UNREADABLE: Final = "PGRST100"
 
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
 _NAME: Final = rf'{_QUOTED}|[^"(),.:>]+'
+# A quote that never closes would be sought again from each place: such texts are refused before they are cut up.
+_CLOSED: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^"])*+', re.DOTALL)
 _ITEMS: Final = re.compile(rf'(?:{_QUOTED}|[^",])+', re.DOTALL)
 _COLUMN: Final = re.compile(rf"(?:(?P<alias>{_NAME}):)?(?P<column>{_NAME})", re.DOTALL)
 _ORDER: Final = re.compile(
@@ -119,7 +122,11 @@ def _selected(text: str) -> tuple[tuple[str, str], ...]:
     items = _items(text)
     if items in ([], ["*"]):
         return ()
-    return tuple(_aliased(item) for item in items)
+    selected = tuple(_aliased(item) for item in items)
+    if len({column for _, column in selected}) < len(selected):
+        # A column of large bodies, a thousand times, would fill the server's memory and disk.
+        raise _not_offered("a column more than once in select")
+    return selected
 
 
 def _aliased(item: str) -> tuple[str, str]:
@@ -176,6 +183,8 @@ def _list(text: str) -> list[str]:
 
 
 def _items(text: str) -> list[str]:
+    if not _CLOSED.fullmatch(text):
+        raise _unreadable(f"{text!r}")
     items = _ITEMS.findall(text)
     if ",".join(items) != text:
         raise _unreadable(f"{text!r}")
@@ -202,13 +211,19 @@ def _span(text: str) -> tuple[int, int | None]:
 
 def _unreadable(what: str) -> BadQuery:
     return BadQuery(
-        _UNREADABLE, f"Could not read {what}.", "Write it as docs/errors.md and PostgREST's pages say."
+        _UNREADABLE,
+        f"Could not read {_short(what)}.",
+        "Write it as docs/errors.md and PostgREST's pages say.",
     )
 
 
 def _not_offered(what: str) -> BadQuery:
     return BadQuery(
         _NOT_OFFERED,
-        f"This server does not offer {what}.",
+        f"This server does not offer {_short(what)}.",
         "Read plain columns, or call a function that answers it.",
     )
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= _MOST_WORDS else f"{words[: _MOST_WORDS - 1]}…"

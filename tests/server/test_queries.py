@@ -1,5 +1,9 @@
 """Query strings as the official clients write them, and those that nobody should."""
 
+import itertools
+import time
+from contextlib import suppress
+
 import pytest
 
 from server.rest.queries import BadQuery, Filter, Order, Query, parse
@@ -96,3 +100,28 @@ def test_filters_and_ranges_are_bounded() -> None:
     for span in ("x", "1", "-5", "0-9,20-29", "9" * 19 + "-"):
         with pytest.raises(BadQuery):
             parse([], span)
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after"),
+    [("select", "", ""), ("order", "", ""), ("title", "in.(", ")"), ("title", "", ""), (None, "", "")],
+)
+def test_no_query_keeps_the_reader_busy(key: str | None, before: str, after: str) -> None:
+    for word in map("".join, itertools.product('"\\,.a', repeat=3)):
+        text = f"{before}{word * 5_000}{after}"
+        began = time.process_time()
+        with suppress(BadQuery):
+            parse([(key, text) if key is not None else (text, "eq.1")])
+        assert time.process_time() - began < 0.5, word
+
+
+def test_a_column_is_selected_once() -> None:
+    with pytest.raises(BadQuery, match="more than once") as caught:
+        parse([("select", "a:content,b:title,c:content")])
+    assert caught.value.code == "PGRST127"
+
+
+def test_what_is_repeated_to_the_asker_is_short() -> None:
+    with pytest.raises(BadQuery) as caught:
+        parse([("order", "." * 10_000)])
+    assert len(caught.value.message) < 100
