@@ -1,7 +1,9 @@
 """Error answers in the two forms that clients read: PostgREST's and GoTrue's, and the status of each SQLSTATE."""
 
+import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
 from typing import Final, TypeVar
 
 import psycopg
@@ -12,6 +14,7 @@ Entry = TypeVar("Entry")
 
 API_VERSION: Final = "2024-01-01"
 _SLICE_BYTES: Final = 256 * 1024
+_READ_SECONDS: Final = 300.0
 
 # PostgREST's table, longest prefix first: https://docs.postgrest.org/en/stable/references/errors.html
 _STATUS_BY_SQLSTATE: Final = {
@@ -146,10 +149,22 @@ def auth_answer(body: Mapping[str, object], status: int = 200) -> Response:
 
 
 class Passed(Response):
-    """A body that PostgreSQL wrote, sent in slices: a slow reader holds up the sending instead of filling buffers."""
+    """A body that PostgreSQL wrote, sent in slices: a slow reader holds up the sending instead of filling buffers.
+
+    Whoever has not read it after five minutes is hung up on. `held` is let go of once nothing more is sent.
+    """
+
+    held: AsyncExitStack | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers as ASGI asks for it."""
+        async with self.held or AsyncExitStack():
+            # The server closes a connection whose answer is not whole.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_READ_SECONDS):
+                    await self._send(send)
+
+    async def _send(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         await send(start)
         for place in range(0, len(self.body), _SLICE_BYTES):

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
@@ -23,6 +24,8 @@ LISTENER: Final = "homing pokes"
 """The name there of the connection that hears broadcasts."""
 
 _WAIT_SECONDS: Final = 5.0
+# The operating system alone holds on to a connection with a database that vanished for a quarter of an hour.
+_PATIENCE: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "tcp_user_timeout": 30_000}
 _TIMEOUT_BY_ROLE: Final = {ANON_ROLE: "3s"}
 _TIMEOUT: Final = "8s"
 
@@ -64,12 +67,18 @@ async def _configure(connection: psycopg.AsyncConnection) -> None:
     connection.adapters.register_dumper(JsonBody, _JsonBodyDumper)
 
 
+def named(conninfo: str, name: str) -> str:
+    """For a connection that bears the name, and that ends within a minute when the database is lost."""
+    given: dict[str, Any] = {**_PATIENCE, **conninfo_to_dict(conninfo), "application_name": name}
+    return make_conninfo(**given)
+
+
 @asynccontextmanager
 async def open_pool(conninfo: str) -> AsyncIterator[Pool]:
     """A pool of autocommitting connections, at least one of them ready."""
     pool: Pool = AsyncConnectionPool(
-        conninfo,
-        kwargs={"autocommit": True, "application_name": APPLICATION},
+        named(conninfo, APPLICATION),
+        kwargs={"autocommit": True},
         min_size=1,
         max_size=8,
         timeout=_WAIT_SECONDS,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import psycopg
@@ -35,7 +35,6 @@ from server.tokens import Tokens
 from server.traffic import RPC_PATH, Traffic
 
 _HEALTH_SECONDS: Final = 2.0
-_LISTEN_SECONDS: Final = 30.0
 
 
 class Gateway:
@@ -70,13 +69,10 @@ async def open_gateway(conninfo: str, keys: Keys, settings: Settings, *, url: st
     tokens.use(keys.jwt_secret, keys.older_secrets)
     door, hub, shares = Door(keys.publishable, tokens), Hub(), Shares()
     door.use(keys.publishable, keys.older_publishables)
-    async with open_pool(conninfo) as pool:
+    pokes = Pokes(conninfo, hub)
+    async with open_pool(conninfo) as pool, pokes.passed_on():
         catalogue = Catalogue(pool)
         await catalogue.read()
-        pokes = Pokes(conninfo, hub)
-        listening = asyncio.create_task(pokes.run(), name="pokes")
-        async with asyncio.timeout(_LISTEN_SECONDS):
-            await pokes.listening.wait()
         with auth_routes(pool, door, tokens, settings, url=url, on_end=hub.end_sessions) as signing_in:
             routes = [
                 Route("/health", _health(pool)),
@@ -94,12 +90,7 @@ async def open_gateway(conninfo: str, keys: Keys, settings: Settings, *, url: st
             app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
             guarded = Guard(app, Hosts(settings))
             counted = Traffic(guarded, registry, catalogue.knows) if settings.metrics else guarded
-            try:
-                yield Gateway(counted, hub, tokens, door, keys)
-            finally:
-                listening.cancel()
-                with suppress(asyncio.CancelledError):
-                    await listening
+            yield Gateway(counted, hub, tokens, door, keys)
 
 
 def _health(pool: Pool) -> Handler:

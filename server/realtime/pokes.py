@@ -4,11 +4,13 @@ import asyncio
 import json
 import logging
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import psycopg
 
-from server.database import LISTENER
+from server.database import LISTENER, named
 from server.realtime.hub import MISSED_POKES, Hub
 
 CHANNEL: Final = "homing_realtime"
@@ -16,6 +18,7 @@ CHANNEL: Final = "homing_realtime"
 _FIRST_DELAY_SECONDS: Final = 0.1
 _LONGEST_DELAY_SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 30.0
+_START_SECONDS: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -26,28 +29,39 @@ class Pokes:
     def __init__(self, conninfo: str, hub: Hub) -> None:
         self._conninfo = conninfo
         self._hub = hub
-        self.listening = asyncio.Event()
+        self._listening = asyncio.Event()
         self.heard = 0
 
-    async def run(self) -> None:
-        """Never returns; cancel it to end it."""
+    @asynccontextmanager
+    async def passed_on(self) -> AsyncIterator[None]:
+        """Hears and passes on until the block ends, which begins once it listens. Raises TimeoutError."""
+        running = asyncio.create_task(self._run(), name="pokes")
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await self._listening.wait()
+            yield
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+
+    async def _run(self) -> None:
         delay = _FIRST_DELAY_SECONDS
         heard_before = False
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(
-                    self._conninfo, autocommit=True, application_name=LISTENER
+                    named(self._conninfo, LISTENER), autocommit=True
                 ) as db:
                     await db.execute(f"listen {CHANNEL}")
                     if heard_before:
                         self._hub.close_all(MISSED_POKES)
                     heard_before = True
                     delay = _FIRST_DELAY_SECONDS
-                    self.listening.set()
+                    self._listening.set()
                     await self._pass_on(db)
             except psycopg.Error as error:
                 _log.warning("Lost the connection for pokes (%s), connecting again.", type(error).__name__)
-            self.listening.clear()
             await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311  # jitter, not a secret
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
 
@@ -62,5 +76,5 @@ class Pokes:
         try:
             sent = json.loads(text)
             self._hub.publish(sent["topic"], sent["event"], sent["payload"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             _log.warning("Dropped a broadcast that is not of the agreed form.")

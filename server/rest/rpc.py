@@ -1,7 +1,7 @@
 """`/rest/v1/rpc/<name>`: calls of SQL functions with PostgREST's semantics, bodies passed through unread."""
 
 import json
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AsyncExitStack
 from typing import Final
 
 from starlette.requests import Request
@@ -38,19 +38,23 @@ class Rpc:
 
     async def _answer(self, request: Request, caller: Caller) -> Response:
         name = request.path_params["name"]
-        if request.method != "POST":
-            query = json.dumps(dict(request.query_params)).encode()
-            return await self._call(name, caller, query, read_only=True)
-        if not _is_json(request.headers.get("content-type")):
+        posted = request.method == "POST"
+        if posted and not _is_json(request.headers.get("content-type")):
             return answers.rest_error(
                 415, "PGRST107", "The Content-Type is not supported.", hint="Send JSON as application/json."
             )
         limit = _LIMITS.get(name, REQUEST_MAX_BYTES) if caller.user_id else REQUEST_MAX_BYTES
-        async with self._room.body(request, limit, caller.user_id) as body, self._place_for(name, caller):
-            return await self._call(name, caller, body or b"{}", read_only=False)
-
-    def _place_for(self, name: str, caller: Caller) -> AbstractAsyncContextManager[None]:
-        return self._room.place(caller.user_id) if name in _LARGE_ANSWERS else nullcontext()
+        async with AsyncExitStack() as held:
+            if posted:
+                body = await held.enter_async_context(self._room.body(request, limit, caller.user_id))
+            else:
+                body = bytearray(json.dumps(dict(request.query_params)).encode())
+            if name in _LARGE_ANSWERS:
+                await held.enter_async_context(self._room.place(caller.user_id))
+            answer = await self._call(name, caller, body or b"{}", read_only=not posted)
+            if name in _LARGE_ANSWERS and isinstance(answer, answers.Passed):
+                answer.held = held.pop_all()
+            return answer
 
     async def _call(self, name: str, caller: Caller, body: bytes | bytearray, *, read_only: bool) -> Response:
         function = await self._catalogue.function(name)

@@ -4,14 +4,22 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack
+from typing import Any
 
 import httpx
 import pytest
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message
 
-from server import bodies
+from server import answers, bodies
+from server.answers import Passed
 from server.bodies import BodyTooLarge, BodyTooSlow, Room, read_body
-from server.shares import NoRoom
+from server.callers import Door
+from server.rest.rpc import Rpc
+from server.shares import NoRoom, Shares
+from server.tokens import Caller, Tokens
 from sync.protocol import REQUEST_MAX_BYTES
 from tests.fakes.served import Person, Served
 
@@ -111,6 +119,59 @@ def test_one_person_never_takes_every_place_for_large_bodies() -> None:
                 pass
 
     asyncio.run(story())
+
+
+class Snapshots(Rpc):
+    """Calls of functions that answer at once, without a database, with one place for large answers."""
+
+    def __init__(self) -> None:
+        door = Door("key", Tokens(b"s" * 64, "http://localhost/auth/v1"))
+        nothing: Any = None
+        super().__init__(door, nothing, nothing, Shares())
+        self._room = Room(places=1, patience=0.01)
+
+    async def _call(self, name: str, caller: Caller, body: object, *, read_only: bool) -> Response:
+        return Passed(b"{}")
+
+    async def get(self, method: str) -> Response:
+        scope = {"type": "http", "method": method, "headers": [(b"apikey", b"key")], "query_string": b""}
+        asked = Request({**scope, "path_params": {"name": "get_snapshot"}}, request([]).receive)
+        return await self.endpoint(asked)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_large_answer_keeps_its_place_until_it_was_read(method: str) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def story() -> None:
+        snapshots = Snapshots()
+        first = await snapshots.get(method)
+        assert (await snapshots.get(method)).status_code == 503
+        await first({}, request([]).receive, send)
+        assert sent[-1] == {"type": "http.response.body", "body": b""}
+        assert (await snapshots.get(method)).status_code == 200
+
+    asyncio.run(story())
+
+
+def test_who_does_not_read_an_answer_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "_READ_SECONDS", 0.05)
+    let_go: list[bool] = []
+
+    async def never(_: Message) -> None:
+        await asyncio.Event().wait()
+
+    async def story() -> None:
+        answer = Passed(b"{}")
+        answer.held = AsyncExitStack()
+        answer.held.callback(let_go.append, True)
+        await answer({}, request([]).receive, never)
+
+    asyncio.run(story())
+    assert let_go == [True]
 
 
 def test_a_route_of_small_bodies_takes_no_place() -> None:
