@@ -6,7 +6,7 @@ import hmac
 import json
 import struct
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +25,10 @@ _SIGNATURE_BYTES: Final = 16
 _REFRESH_PURPOSE: Final = b"homing refresh tokens"
 _CODE_PURPOSE: Final = b"homing one-time codes"
 _REFRESH_BODY: Final = struct.Struct(">16sQ")
+
+
+Digests = Callable[[bytes], Sequence[bytes]]
+"""Keyed digests of a text: the first to keep, any of them to recognise it by."""
 
 
 class Refusal(Enum):

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -15,14 +15,12 @@ from psycopg.types.json import Jsonb
 
 from server.auth.flows import Challenge, Method
 from server.database import Pool
+from server.tokens import Digests
 
 CODE_MINUTES: Final = 10
 LINK_OF_PKCE: Final = "pkce_"
 
 _TRIES: Final = 5
-
-Digests = Callable[[bytes], Sequence[bytes]]
-"""Keyed digests of a text: the first to keep, any of them to recognise it by. Six digits alone are soon guessed."""
 
 
 class Purpose(StrEnum):

@@ -34,7 +34,12 @@ def auth_routes(
     pool: Pool, door: Door, tokens: Tokens, settings: Settings, *, url: str, on_end: OnEnd
 ) -> Iterator[list[Route]]:
     """The routes, while their threads live. `url` is how clients reach the server; links in mails lead there."""
-    users, sessions, flows, codes = Users(pool), Sessions(pool), Flows(pool), Codes(pool, tokens.digests)
+    users, sessions, flows, codes = (
+        Users(pool),
+        Sessions(pool, tokens.digests),
+        Flows(pool),
+        Codes(pool, tokens.digests),
+    )
     brakes, redirects = Brakes(settings.rates), Redirects(url, settings.names)
     grants = Grants(users, sessions, tokens)
     with closing(Passwords()) as passwords, closing(Courier(settings.mail)) as courier:

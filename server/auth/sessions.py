@@ -9,10 +9,13 @@ import psycopg
 from psycopg.rows import class_row
 
 from server.database import Pool
-from server.tokens import RefreshToken
+from server.tokens import Digests, RefreshToken
 
 _REUSE_SECONDS: Final = 10
 _YOUNG_SECONDS: Final = 24 * 3600
+_WHICH_KEY: Final = b"refresh tokens of sessions"
+# Whoever moves a server may bring its keys later than its database.
+_KEPT_DAYS: Final = 90
 
 
 class Means(StrEnum):
@@ -52,19 +55,35 @@ class Unrefreshable(StrEnum):
 class Sessions:
     """All that auth asks of the database about sessions."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, digests: Digests) -> None:
         self._pool = pool
+        self._digests = digests
 
     async def begin(self, user_id: uuid.UUID, means: Means) -> RefreshToken:
-        """A new session, named by its first refresh token."""
+        """A new session, named by its first refresh token.
+
+        It takes the place of those of the user that nobody used for long and whose key was replaced: their refresh
+        tokens count no longer.
+        """
         session = uuid.uuid4()
+        present, *older = self._digests(_WHICH_KEY)
         async with self._pool.connection() as db:
             await db.execute(
                 """
-                with seen as (update auth.users set last_sign_in_at = now(), updated_at = now() where id = %(user)s)
-                insert into auth.sessions (id, user_id, refresh_counter, means)
-                values (%(session)s, %(user)s, 1, %(means)s)""",
-                {"session": session, "user": user_id, "means": means},
+                with seen as (update auth.users set last_sign_in_at = now(), updated_at = now() where id = %(user)s),
+                dead as (
+                  delete from auth.sessions where user_id = %(user)s and signed_by <> all (%(honoured)s)
+                    and coalesce(refreshed_at, created_at) < now() - make_interval(days => %(kept)s))
+                insert into auth.sessions (id, user_id, refresh_counter, means, signed_by)
+                values (%(session)s, %(user)s, 1, %(means)s, %(present)s)""",
+                {
+                    "session": session,
+                    "user": user_id,
+                    "means": means,
+                    "present": present,
+                    "honoured": [present, *older],
+                    "kept": _KEPT_DAYS,
+                },
             )
         return RefreshToken(session, 1)
 
@@ -99,9 +118,13 @@ class Sessions:
             active, banned = row
             if banned:
                 return Unrefreshable.BANNED
+            key = self._digests(_WHICH_KEY)[0]
             if presented.counter >= active:
-                return await _advance(db, presented)
+                return await _advance(db, presented, key)
             if presented.counter == active - 1 or await _fresh(db, presented):
+                await db.execute(
+                    "update auth.sessions set signed_by = %s where id = %s", (key, presented.session_id)
+                )
                 return RefreshToken(presented.session_id, active)
             await db.execute("delete from auth.sessions where id = %s", (presented.session_id,))
             return Unrefreshable.ALREADY_USED
@@ -120,12 +143,12 @@ class Sessions:
             return [row[0] for row in await ended.fetchall()]
 
 
-async def _advance(db: psycopg.AsyncConnection, presented: RefreshToken) -> RefreshToken:
+async def _advance(db: psycopg.AsyncConnection, presented: RefreshToken, key: bytes) -> RefreshToken:
     # A counter above the kept one was signed by us too: the database was restored from an older backup.
     replaced = presented.counter
     await db.execute(
-        "update auth.sessions set refresh_counter = %s, refreshed_at = now() where id = %s",
-        (replaced + 1, presented.session_id),
+        "update auth.sessions set refresh_counter = %s, refreshed_at = now(), signed_by = %s where id = %s",
+        (replaced + 1, key, presented.session_id),
     )
     await db.execute(
         "delete from auth.refresh_tokens where session_id = %s and replaced_at < now() - make_interval(secs => %s)",

@@ -60,6 +60,8 @@ create table if not exists auth.sessions (
 );
 create index if not exists sessions_by_user on auth.sessions (user_id);
 alter table auth.sessions add column if not exists means text not null default 'password';
+alter table auth.sessions add column if not exists signed_by bytea;
+comment on column auth.sessions.signed_by is 'Which key signed its newest refresh token, as a digest.';
 comment on table auth.sessions is 'One login on one device. refresh_counter names its one active refresh token. '
   'Deleting the row ends the session.';
 

@@ -207,6 +207,31 @@ def test_windows_that_refresh_at_once_get_the_same_token(served: Served, anna: P
     assert len(tokens) == 1
 
 
+def test_a_sign_in_replaces_old_sessions_that_no_key_counts_for_any_more(
+    served: Served, anna: Person
+) -> None:
+    def sign_in() -> str:
+        body = {"email": anna.email, "password": PASSWORD}
+        token = auth(served, "POST", "token?grant_type=password", body=body).json()["refresh_token"]
+        return str(uuid.UUID(bytes=base64.urlsafe_b64decode(token)[:16]))
+
+    def kept() -> set[str]:
+        with served.database() as db:
+            found = db.execute("select id::text from auth.sessions where user_id = %s", (anna.user_id,))
+            return {row[0] for row in found.fetchall()}
+
+    first = kept()
+    dead, young, idle, renewed_lately = (sign_in() for _ in range(4))
+    with served.database() as db:
+        long_ago = "update auth.sessions set created_at = now() - interval '91 days' where id = any(%s)"
+        db.execute(long_ago, ([dead, idle, renewed_lately],))
+        db.execute("update auth.sessions set refreshed_at = now() where id = %s", (renewed_lately,))
+        revoked = "update auth.sessions set signed_by = 'another key' where id = any(%s)"
+        db.execute(revoked, ([dead, young, renewed_lately],))
+    last = sign_in()
+    assert kept() == first | {young, idle, renewed_lately, last}
+
+
 def test_a_token_newer_than_a_restored_database_still_counts(served: Served, anna: Person) -> None:
     third = renewed(served, renewed(served, anna.refresh_token))
     with served.database() as db:
