@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
+from desktop.commands.server import told_in_one_line
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -40,14 +41,6 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @pass_options
 def serve(options: GlobalOptions, /, **chosen: Any) -> None:  # noqa: ANN401  # the options by their names
     """Run a sync server on this machine for your devices."""
-    try:
-        from server.errors import ServerError
-        from server.serve import serve as run
-        from server.settings import Settings
-    except ModuleNotFoundError as missing:
-        raise click.ClickException(
-            f"The server's libraries are not installed ({missing.name}): pip install 'homing[server]'"
-        ) from missing
 
     def ready(url: str, publishable_key: str) -> None:
         options.say(
@@ -55,7 +48,8 @@ def serve(options: GlobalOptions, /, **chosen: Any) -> None:  # noqa: ANN401  # 
             f"Homing serves at {url} with publishable key {publishable_key}",
         )
 
-    try:
+    with told_in_one_line():
+        from server.serve import serve as run
+        from server.settings import Settings
+
         run(options.data_dir, Settings(**chosen), ready)
-    except ServerError as error:
-        raise click.ClickException(str(error)) from error

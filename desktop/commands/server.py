@@ -24,15 +24,16 @@ def server() -> None:
 
 
 @contextmanager
-def _told_in_one_line() -> Iterator[None]:
+def told_in_one_line() -> Iterator[None]:
+    """Turn what the server package raises, or its absence, into exit status 1 with one line on stderr."""
+    from server.errors import ServerError
+
     try:
-        from server.errors import ServerError
+        yield
     except ModuleNotFoundError as missing:
         raise click.ClickException(
             f"The server's libraries are not installed ({missing.name}): pip install 'homing[server]'"
         ) from missing
-    try:
-        yield
     except ServerError as error:
         raise click.ClickException(" ".join(str(error).split())) from error
 
@@ -44,7 +45,7 @@ def _told_in_one_line() -> Iterator[None]:
 def backup(options: GlobalOptions, file: Path, database_url: str | None) -> None:
     """Write everything but the keys to FILE, also while the server serves."""
     root = options.data_dir / "server"
-    with _told_in_one_line():
+    with told_in_one_line():
         from server.upkeep.backups import back_up
         from server.upkeep.database import open_database
 
@@ -62,7 +63,7 @@ def backup(options: GlobalOptions, file: Path, database_url: str | None) -> None
 @pass_options
 def restore(options: GlobalOptions, file: Path, database_url: str | None) -> None:
     """Put a backup in the place of what is there. The server must not serve meanwhile."""
-    with _told_in_one_line():
+    with told_in_one_line():
         from server.upkeep.backups import restore as put_back
         from server.upkeep.database import open_database
 
@@ -80,7 +81,7 @@ def restore(options: GlobalOptions, file: Path, database_url: str | None) -> Non
 @pass_options
 def begin_epoch(options: GlobalOptions, database_url: str | None) -> None:
     """Tell every device to compare everything, after the database was put back by other means."""
-    with _told_in_one_line():
+    with told_in_one_line():
         from server.upkeep.condition import begin_epoch as begin
         from server.upkeep.database import open_database
 
@@ -95,7 +96,7 @@ def begin_epoch(options: GlobalOptions, database_url: str | None) -> None:
 @pass_options
 def rotate_keys(options: GlobalOptions, *, publishable: bool, revoke: bool) -> None:
     """Sign with a new key from now on. A server that serves picks it up."""
-    with _told_in_one_line():
+    with told_in_one_line():
         from server.keys import rotate
 
         keys = rotate(options.data_dir / "server", publishable=publishable, revoke=revoke)
@@ -112,7 +113,7 @@ def rotate_keys(options: GlobalOptions, *, publishable: bool, revoke: bool) -> N
 def status(options: GlobalOptions, database_url: str | None) -> None:
     """Show the versions, how many people and chats there are, the size, and the last backup."""
     root = options.data_dir / "server"
-    with _told_in_one_line():
+    with told_in_one_line():
         from server.upkeep.backups import last_backup
         from server.upkeep.condition import examine
         from server.upkeep.database import open_database
