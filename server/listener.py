@@ -13,6 +13,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from server.connections import Connection
 from server.errors import CannotListen
 
 _DRAIN_SECONDS: Final = 5
@@ -40,6 +41,7 @@ def configured(
     """How uvicorn serves the application: quietly, with bounds, and without believing strangers' headers."""
     return uvicorn.Config(
         app,
+        http=Connection,
         access_log=False,
         log_config=None,
         lifespan="off",

@@ -20,7 +20,7 @@ from server.database import Pool
 _MISMATCH_SECONDS: Final = 600.0
 _SCRAPE_MILLISECONDS: Final = 2_000
 _MISMATCH_MILLISECONDS: Final = 30_000
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_FORWARDED: Final = ("forwarded", "x-real-ip", "via", "cf-connecting-ip", "true-client-ip")
 _POOL_GAUGES: Final = {
     "pool_size": "Connections to PostgreSQL.",
     "pool_available": "Connections to PostgreSQL that nobody uses now.",
@@ -138,7 +138,7 @@ class Metrics:
 
 def _from_this_machine(request: Request) -> bool:
     """A proxy on this machine is a loopback peer too: what it passes on is told by its headers or the name asked for."""
-    forwarded = any(name in request.headers for name in _FORWARDED)
+    forwarded = any(name in _FORWARDED or name.startswith("x-forwarded-") for name in request.headers)
     if request.client is None or forwarded or request.url.hostname not in LOOPBACK_NAMES:
         return False
     return is_loopback(request.client.host)

@@ -10,6 +10,8 @@ begin
     create role homing_gateway;
   end if;
   alter role homing_gateway login noinherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
+  -- A person who sorts all their messages in many calls at once does not fill the disk.
+  alter role homing_gateway set temp_file_limit = '1GB';
   grant anon, authenticated, service_role to homing_gateway;
   grant usage on schema auth, realtime, homing to homing_gateway;
   -- Types of a session's own schema come before PostgreSQL's, whatever the search path: nobody gets such a schema.

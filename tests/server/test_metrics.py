@@ -87,7 +87,8 @@ def _own_address() -> str | None:
     "headers",
     [
         {"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-For": ""}, {"Forwarded": "for=192.0.2.1"},
-        {"X-Real-IP": "127.0.0.1"}, {"Via": "1.1 proxy"}, {"X-Forwarded-Host": "localhost"}, {"Host": "192.0.2.7"},
+        {"X-Real-IP": "127.0.0.1"}, {"Via": "1.1 proxy"}, {"X-Forwarded-Host": "localhost"}, {"X-Forwarded-Proto": "https"},
+        {"CF-Connecting-IP": "192.0.2.1"}, {"Host": "192.0.2.7"},
     ],
 )  # fmt: skip
 def test_what_a_proxy_passes_on_gets_nothing(metered: Served, headers: dict[str, str]) -> None:

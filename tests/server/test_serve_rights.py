@@ -36,6 +36,13 @@ def test_the_gateway_of_a_running_server_is_no_superuser(served: Served) -> None
     assert found == [("homing_gateway", False)]
 
 
+def test_what_one_call_writes_beside_the_tables_is_bounded(login: str) -> None:
+    with psycopg.connect(login) as gateway:
+        assert gateway.execute("show temp_file_limit").fetchone() == ("1GB",)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            gateway.execute("set temp_file_limit = -1")
+
+
 @pytest.mark.parametrize(
     "statement",
     [
