@@ -8,9 +8,8 @@ from typing import Any, Final
 
 import psycopg
 
+from benchmarks.direct import running
 from benchmarks.report import Report, quantile, timed
-from server.postgres import schema
-from server.postgres.supervisor import Postgres
 
 TURNS: Final = 200
 LONG: Final = 100_000
@@ -21,45 +20,19 @@ _SETUP: Final = """
 create table bare_messages (id text primary key, role text, content jsonb);
 create table bare_usage (id text primary key, prompt_tokens bigint, completion_tokens bigint, cost_micros bigint);
 """
-_FILL: Final = """
-with filled as (
-  insert into public.messages (owner_id, chat_id, message_id, sequence_num, role, content, octets, change)
-  select owner_id, chat_id, 'old ' || n, last_sequence_num + n, 'user', '[{"type": "text", "text": "hello"}]', 40, head + n
-  from public.chats join public.owner_heads using (owner_id), generate_series(1, %(rows)s) as n
-  where chat_id = %(chat)s
-), counted as (
-  update public.chats set last_sequence_num = last_sequence_num + %(rows)s, message_count = message_count + %(rows)s
-  where chat_id = %(chat)s
-)
-update public.owner_heads set head = head + %(rows)s
-where owner_id = (select owner_id from public.chats where chat_id = %(chat)s)
-"""
 
 
 def measure(report: Report, folder: Path) -> None:
     """Measure begin_turn, checkpoint_turn and finish_turn in an empty chat and in a long one."""
     report.heading("a turn, directly on PostgreSQL")
-    postgres = Postgres(folder)
-    database = postgres.start()
-    try:
-        schema.apply(database)
-        with psycopg.connect(database, autocommit=True) as connection:
-            chat = _signed_in_chat(connection)
-            _compare(report, connection, chat, "")
-            connection.execute(_FILL, {"rows": LONG, "chat": chat})
-            _compare(report, connection, chat, f" after {LONG:,} messages")
-    finally:
-        postgres.stop()
-
-
-def _signed_in_chat(connection: psycopg.Connection[Any]) -> str:
-    owner, chat = str(uuid.uuid4()), str(uuid.uuid4())
-    connection.execute("insert into auth.users (id, email) values (%s, 'bench@example.org')", (owner,))
-    connection.execute(_SETUP)
-    claims = json.dumps({"sub": owner, "role": "authenticated"})
-    connection.execute("select set_config('request.jwt.claims', %s, false)", (claims,))
-    connection.execute("select * from public.save_chats(%s)", (json.dumps([{"chat_id": chat}]),))
-    return chat
+    with running(folder) as direct:
+        direct.run(_SETUP)
+        owner = direct.new_owner()
+        with direct.signed_in(owner) as person:
+            chat = person.new_chat()
+            _compare(report, person.connection, chat, "")
+            direct.fill(owner, chat, LONG)
+            _compare(report, person.connection, chat, f" after {LONG:,} messages")
 
 
 def _compare(report: Report, connection: psycopg.Connection[Any], chat: str, where: str) -> None:
