@@ -131,9 +131,13 @@ def status(options: GlobalOptions, database_url: str | None) -> None:
         f"PostgreSQL   {condition.postgresql}",
         f"Schema       {condition.schema_version or 'none'}",
         f"Serving      {'yes' if condition.serving else 'no'}",
-        f"Users        {condition.users}",
-        f"Chats        {condition.chats}",
+        f"Users        {_known(condition.users)}",
+        f"Chats        {_known(condition.chats)}",
         f"Size         {condition.octets} bytes",
         f"Last backup  {f'{last.made_at} to {last.file}' if last is not None else 'never'}",
     ]
     options.say(document, "\n".join(lines))
+
+
+def _known(count: int | None) -> str:
+    return "not known: this login does not see everybody's rows" if count is None else str(count)
