@@ -170,22 +170,30 @@ class _Server:
 
     def _keep(self) -> None:
         pause = 0.1
-        while True:
-            with self._guard:
-                if self._stopping.is_set():
-                    return
-                began = time.monotonic()
-                process = self._process = self._spawn()
-            process.wait()
+        began = time.monotonic()
+        while (end := self._run_once()) is not None:
             self._ends += 1
             pause = 0.1 if time.monotonic() - began > 10 else min(pause * 2, 5.0)
             if self._stopping.wait(pause):
                 return
-            log.warning("PostgreSQL ended with status %s; it is started again.", process.returncode)
+            log.warning("PostgreSQL %s; it is started again.", end)
             try:
                 orphans.clear(self._place.data, self._binaries, self._runner)
-            except DatabaseUnavailable as error:
+            except (DatabaseUnavailable, OSError, subprocess.SubprocessError) as error:
                 log.error("%s", error)
+            began = time.monotonic()
+
+    def _run_once(self) -> str | None:
+        """How it ended; None when it shall not run any more."""
+        with self._guard:
+            if self._stopping.is_set():
+                return None
+            try:
+                process = self._process = self._spawn()
+            except OSError as error:
+                # Most likely what ended it: the computer is out of memory, or of something else that comes back.
+                return f"could not be started ({error.strerror})"
+        return f"ended with status {process.wait()}"
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         settings = _SETTINGS | self._listening()

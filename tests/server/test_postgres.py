@@ -1,5 +1,6 @@
 """The supervisor against real PostgreSQL: privacy, locks, kills, half-made clusters, and other people's databases."""
 
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -161,6 +163,27 @@ def test_a_killed_postmaster_comes_back_with_all_that_it_acknowledged(root: Path
     assert len(acknowledged) >= 40
     assert set(acknowledged) <= {row[1] for row in stored}
     assert [row[0] for row in stored] == list(range(1, len(stored) + 1))
+
+
+def test_a_computer_short_of_memory_for_a_while_gets_its_postmaster_back(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn, tries = unprivileged.Runner.spawn, list[None]()
+
+    def short_of_memory(*given: Any) -> Any:
+        tries.append(None)
+        if len(tries) < 3:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return spawn(*given)
+
+    with Postgres(root) as postgres:
+        conninfo, pid = postgres.start(), postgres.pid
+        assert pid is not None
+        monkeypatch.setattr(unprivileged.Runner, "spawn", short_of_memory)
+        os.kill(pid, signal.SIGKILL)
+        _wait_for_another(postgres, pid)
+        _wait(lambda: _answers(conninfo))
+    assert len(tries) == 3
 
 
 def _wait_for_another(postgres: Postgres, pid: int) -> None:
