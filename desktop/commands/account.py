@@ -67,7 +67,7 @@ def sign_up(
 ) -> None:
     """Create an account and sign in to it."""
     with options.store() as store, _service(options, store) as service:
-        server, publishable_key, address = _completed(store, url, key, email)
+        server, publishable_key, address = completed(_last(store), url, key, email)
         password = ask_password(confirm=True)
         _say_signed_in(options, service.sign_up(server, publishable_key, address, password, adopt=adopt))
 
@@ -80,21 +80,25 @@ def sign_in(
 ) -> None:
     """Sign in to an existing account; what is not given is taken from the last one."""
     with options.store() as store, _service(options, store) as service:
-        server, publishable_key, address = _completed(store, url, key, email)
+        server, publishable_key, address = completed(_last(store), url, key, email)
         password = ask_password(confirm=False)
         _say_signed_in(options, service.sign_in(server, publishable_key, address, password, adopt=adopt))
 
 
-def _completed(store: "Store", url: str | None, key: str | None, email: str | None) -> tuple[str, str, str]:
+def _last(store: "Store") -> Account | None:
     remembered = store.read(accounts.list_accounts)
-    last = remembered[-1] if remembered else None
+    return remembered[-1] if remembered else None
+
+
+def completed(
+    last: Account | None, url: str | None, key: str | None, email: str | None
+) -> tuple[str, str, str]:
+    """What was given, and the rest from an account; UsageError when that does not tell it either."""
     url = url or (last.url if last else None)
     key = key or (last.publishable_key if last else None)
     email = email or (last.email if last else None)
     if not (url and key and email):
-        raise click.UsageError(
-            "Say --url, --key and --email: no earlier account on this computer tells them."
-        )
+        raise click.UsageError("Say --url, --key and --email: no account on this computer tells them.")
     return url, key, email
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from desktop.commands.account import ask_password
+from desktop.commands.account import ask_password, completed
 from desktop.commands.options import GlobalOptions, HomingCommand, pass_options, told_in_one_line
 from storage import accounts, checking
 from storage.paths import STORE_NAME
@@ -57,12 +57,8 @@ def _server(options: GlobalOptions, url: str | None, key: str | None, email: str
     if active is not None and not (url or key or email):
         sign_in = of_profile(active, options.profile_dir, chosen_kind())
         return asyncio.run(_told(options, examine(active.url, active.publishable_key, sign_in)))
-    url = url or (last.url if last else None)
-    key = key or (last.publishable_key if last else None)
-    email = email or (last.email if last else None)
-    if not (url and key and email):
-        raise click.UsageError("Say --url, --key and --email: no account on this computer tells them.")
-    return asyncio.run(_told(options, examine(url, key, _by_password(email))))
+    server, publishable_key, address = completed(last, url, key, email)
+    return asyncio.run(_told(options, examine(server, publishable_key, _by_password(address))))
 
 
 def _by_password(email: str) -> "SignIn":
