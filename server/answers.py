@@ -126,6 +126,13 @@ def malformed(details: str | None = None) -> Response:
     )
 
 
+def wrong_kind() -> Response:
+    """A list or an object was sent for an argument that is neither."""
+    return rest_error(
+        400, "22P02", "A list or an object stands where one value belongs.", hint=_HINTS["22P02"]
+    )
+
+
 def unavailable() -> Response:
     """The database cannot be reached now; the request may or may not have had its effect."""
     return rest_error(

@@ -33,6 +33,7 @@ class Verdict(StrEnum):
     OK = "ok"
     NOT_AN_OBJECT = "not an object"
     WRONG_NAMES = "wrong names"
+    WRONG_KIND = "wrong kind"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class _Described:
     arguments: str
     known: str
     required: str
+    plain: str
 
 
 class Catalogue:
@@ -108,11 +110,12 @@ def _function(row: _Described) -> Function:
     source = f"jsonb_to_record(given.body) as argument({row.columns})," if row.columns else ""
     call = f"{row.call}({row.arguments})"
     answer = _ANSWER[shape].format(source=source, call=call, most=MAX_ROWS)
-    statement = _STATEMENT.format(known=row.known, required=row.required, answer=answer)
+    statement = _STATEMENT.format(known=row.known, required=row.required, plain=row.plain, answer=answer)
     return Function(statement.encode(), row.read_only, shape)
 
 
-# A `case` in PostgreSQL evaluates only the branch it takes, so a refused call never runs the function.
+# A `case` in PostgreSQL evaluates only the branch it takes, so a refused call never runs the function. A list or an object
+# would be written out as text to be read as a UUID or a number, and a small list of numbers can be a gigabyte as text.
 _STATEMENT: Final = """
 select given.verdict, case when given.verdict = 'ok' then ({answer}) end
 from (
@@ -120,6 +123,8 @@ from (
     when jsonb_typeof(body) <> 'object' then 'not an object'
     when exists (select from jsonb_object_keys(body) as key where key <> all ({known}))
       or not body ?& {required} then 'wrong names'
+    when exists (select from unnest({plain}) as name where jsonb_typeof(body -> name) in ('array', 'object'))
+      then 'wrong kind'
     else 'ok' end as verdict
   from (select $1::jsonb as body) as sent
   offset 0
@@ -148,7 +153,7 @@ select
     when function.proretset then 'rows'
     when function.prorettype in ('json'::regtype, 'jsonb'::regtype) then 'json'
     else 'scalar' end as shape,
-  argument.columns, argument.arguments, argument.known, argument.required
+  argument.columns, argument.arguments, argument.known, argument.required, argument.plain
 from pg_proc as function
 join pg_namespace as space on space.oid = function.pronamespace
 join pg_type as type on type.oid = function.prorettype
@@ -160,7 +165,9 @@ cross join lateral (
       else format('%1$I := case when given.body ? %1$L then argument.%1$I else %2$s end', name, preset) end,
       ', '), '') as arguments,
     format('%L::text[]', coalesce(array_agg(name), '{}')::text) as known,
-    format('%L::text[]', coalesce(array_agg(name) filter (where preset is null), '{}')::text) as required
+    format('%L::text[]', coalesce(array_agg(name) filter (where preset is null), '{}')::text) as required,
+    format('%L::text[]', coalesce(array_agg(name) filter (where type not in (select oid from pg_type
+      where typcategory in ('A', 'C') or oid in ('json'::regtype, 'jsonb'::regtype))), '{}')::text) as plain
   from (
     select
       function.proargnames[place] as name,

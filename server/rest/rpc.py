@@ -83,7 +83,11 @@ def _success(function: Function, answer: bytes | None) -> Response:
 
 
 def _misfit(name: str, verdict: bytes | None) -> Response:
-    return answers.malformed() if verdict == Verdict.NOT_AN_OBJECT.encode() else _no_such_function(name)
+    if verdict == Verdict.NOT_AN_OBJECT.encode():
+        return answers.malformed()
+    if verdict == Verdict.WRONG_KIND.encode():
+        return answers.wrong_kind()
+    return _no_such_function(name)
 
 
 def _no_such_function(name: str) -> Response:

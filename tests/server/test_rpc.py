@@ -149,6 +149,13 @@ def test_a_wrong_type_is_the_callers_mistake(anna: Person) -> None:
     assert (response.status_code, response.json()["code"]) == (400, "22P02")
 
 
+@pytest.mark.parametrize("value", [[1], {"a": 1}], ids=["a list", "an object"])
+def test_a_list_where_one_value_belongs_is_never_written_out(anna: Person, value: object) -> None:
+    response = anna.rpc("test_add", p_left=value)
+    assert (response.status_code, response.json()["code"]) == (400, "22P02")
+    assert "one value" in response.json()["message"]
+
+
 def test_a_function_made_later_is_found(served: Served, anna: Person) -> None:
     with served.database() as db:
         db.execute("create function public.test_later() returns integer language sql as 'select 7'")
