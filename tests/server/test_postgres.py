@@ -80,7 +80,7 @@ def test_it_makes_a_cluster_starts_it_and_stops_it_cleanly(root: Path, chosen: B
         assert _value(conninfo, "show data_checksums") is not None
         _value(conninfo, "create table kept as select 7 as n")
     data = root / "cluster" / "data"
-    assert orphans.processes_on(data) == set()
+    _wait(lambda: orphans.processes_on(data) == set())
     assert not (data / "postmaster.pid").exists()
     with Postgres(root, binaries=chosen) as postgres:
         assert _value(postgres.start(), "select n from kept") == 7
@@ -237,7 +237,8 @@ def test_a_killed_server_leaves_nothing_that_the_next_start_cannot_clear(root: P
     with Postgres(root) as postgres:
         assert _value(postgres.start(), "select n from kept") == 7
         assert postgres.pid != pid
-    assert orphans.processes_on(data) == set()
+    # PostgreSQL's log collector ends a moment after the postmaster.
+    _wait(lambda: orphans.processes_on(data) == set())
 
 
 def test_a_pid_file_that_names_some_other_program_is_in_nobodys_way(root: Path) -> None:
