@@ -21,7 +21,8 @@ from desktop import rendering
 from desktop.app import Desktop, application
 from desktop.engine import Loaded
 from storage import accounts, chats, messages, outbox
-from storage.records import LOCAL_ACCOUNT, Account, ChatId, MessageId, Role, Verdict, VerdictStatus
+from storage.exchange import Verdict, VerdictStatus
+from storage.records import LOCAL_ACCOUNT, Account, ChatId, MessageId, Role
 from storage.store import Store, Transaction
 from sync.status import Phase, SyncStatus
 

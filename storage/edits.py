@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from storage.records import ChatEdit, ChatId
+from storage.exchange import ChatEdit
+from storage.records import ChatId
 from storage.transaction import Reader, Transaction
 
 FIELDS: Final = ("title", "project_id", "model", "pinned", "archived", "deleted")

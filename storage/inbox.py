@@ -1,7 +1,8 @@
 """Takes in what the server changed: rows and cursor in one transaction (I11)."""
 
 from storage import epochs, incoming
-from storage.records import AccountId, ChangePage, ChatChange, Cursor
+from storage.exchange import ChangePage, ChatChange
+from storage.records import AccountId, Cursor
 from storage.transaction import Reader, Transaction
 
 

@@ -5,15 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from storage import accounts, chats, edits, rows
-from storage.records import (
-    LOCAL_ACCOUNT,
-    AccountId,
-    ChatChange,
-    ChatId,
-    MessageChange,
-    MessageId,
-    MessageStatus,
-)
+from storage.exchange import ChatChange, MessageChange
+from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, MessageId, MessageStatus
 from storage.transaction import Reader, Transaction
 
 _Key: TypeAlias = tuple[ChatId, MessageId]

@@ -5,19 +5,8 @@ from itertools import chain
 from typing import Any, Final
 
 from storage import accounts, edits, inbox, rows
-from storage.records import (
-    AccountId,
-    Batch,
-    ChatEdit,
-    ChatId,
-    ChatVerdict,
-    Counts,
-    Message,
-    MessageId,
-    Verdict,
-    VerdictStatus,
-    Work,
-)
+from storage.exchange import Batch, ChatEdit, ChatVerdict, Verdict, VerdictStatus, Work
+from storage.records import AccountId, ChatId, Counts, Message, MessageId
 from storage.transaction import Reader, Transaction
 
 _MAX_EDITS: Final = 500

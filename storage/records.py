@@ -1,12 +1,12 @@
 """The records that the store hands out and takes in: frozen values, no behaviour but what their fields say."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NewType, TypeAlias
 
 ChatId = NewType("ChatId", str)
 MessageId = NewType("MessageId", str)
+ProjectId = NewType("ProjectId", str)
 AccountId = NewType("AccountId", str)
 
 LOCAL_ACCOUNT: Final = AccountId("local")
@@ -134,99 +134,16 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True)
-class ChatEdit:
-    """Fields of a chat that the server has not confirmed. `revision` tells whether a newer edit came meanwhile."""
+class Project:
+    """A group of chats. `status` is draft, published or archived; times are RFC 3339 in UTC."""
 
-    chat_id: ChatId
-    revision: int
-    fields: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Pending messages of one chat, in author order."""
-
-    chat_id: ChatId
-    messages: tuple[Message, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What an account has to push, at most one batch at a time, and where its next pull starts."""
-
-    edits: tuple[ChatEdit, ...]
-    batch: Batch | None
-    cursor: Cursor
-
-
-class VerdictStatus(StrEnum):
-    """The server's word on one message of an append."""
-
-    INSERTED = "inserted"
-    DUPLICATE = "duplicate"
-    CONFLICT = "conflict"
-    REJECTED = "rejected"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One row of an append's answer. A rejected message has no number; the reason is for people."""
-
-    message_id: MessageId
-    status: VerdictStatus
-    sequence_num: int | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChatVerdict:
-    """One row of the answer to saving chats: accepted, or refused with a reason for people."""
-
-    chat_id: ChatId
-    accepted: bool
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChatChange:
-    """A chat as the server holds it, at change number `change`."""
-
-    change: int
-    chat_id: ChatId
-    title: str
-    project_id: str | None
-    model: str | None
-    pinned: bool
-    archived: bool
+    project_id: ProjectId
+    account_id: AccountId
+    name: str
+    description: str
+    status: str
+    url_id: str | None
     deleted: bool
     created_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class MessageChange:
-    """A message as the server holds it, at change number `change`."""
-
-    change: int
-    chat_id: ChatId
-    message_id: MessageId
-    sequence_num: int
-    role: Role
-    content: tuple[Part, ...]
-    annotations: Any | None
-    turn_id: str | None
-    status: MessageStatus
-    revision: int
-    deleted: bool
-    created_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChangePage:
-    """One answer of a pull. With `reset` the changes start from nothing, in a new epoch."""
-
-    epoch: str
-    cursor: int
-    head: int
-    more: bool
-    reset: bool
-    changes: tuple[ChatChange | MessageChange, ...]
+    updated_at: str
+    sync_error: str | None

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from storage import accounts, inbox, outbox
-from storage.records import LOCAL_ACCOUNT, AccountId, ChangePage, Work
+from storage.exchange import ChangePage, Work
+from storage.records import LOCAL_ACCOUNT, AccountId
 from storage.store import Lane, Reader, Store, Transaction
 from sync.engine.interface import (
     ApplyChanges,

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from storage.records import Batch, ChatEdit, ChatId, Message, MessageId
+from storage.exchange import Batch, ChatEdit
+from storage.records import ChatId, Message, MessageId
 from sync.engine.narrowing import Narrowing
 
 

@@ -9,19 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from storage.records import (
-    AccountId,
-    Batch,
-    ChangePage,
-    ChatEdit,
-    ChatId,
-    ChatVerdict,
-    Counts,
-    Cursor,
-    MessageId,
-    Verdict,
-    Work,
-)
+from storage.exchange import Batch, ChangePage, ChatEdit, ChatVerdict, Verdict, Work
+from storage.records import AccountId, ChatId, Counts, Cursor, MessageId
 from sync.errors import SyncError
 from sync.status import SyncStatus
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import assert_never
 
-from storage.records import AccountId, ChangePage
+from storage.exchange import ChangePage
+from storage.records import AccountId
 from sync.engine.desk import Desk
 from sync.engine.gate import Gate
 from sync.engine.interface import (

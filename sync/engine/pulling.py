@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from storage.records import AccountId, ChangePage, Cursor
+from storage.exchange import ChangePage
+from storage.records import AccountId, Cursor
 from sync.engine.desk import Desk
 from sync.engine.gate import Gate
 from sync.engine.interface import ApplyChanges, PullChanges, RecordSuccess, Timer

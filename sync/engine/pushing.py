@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from storage.records import AccountId, Batch, ChatEdit, ChatId, ChatVerdict, Message, Verdict, Work
+from storage.exchange import Batch, ChatEdit, ChatVerdict, Verdict, Work
+from storage.records import AccountId, ChatId, Message
 from sync.engine.backoff import jittered
 from sync.engine.desk import Desk
 from sync.engine.flights import Flight, Saving

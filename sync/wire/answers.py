@@ -7,22 +7,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter
 
 from storage.clock import rfc3339
-from storage.records import (
+from storage.exchange import (
     Batch,
     ChangePage,
     ChatChange,
     ChatEdit,
-    ChatId,
     ChatVerdict,
-    Message,
     MessageChange,
-    MessageId,
-    MessageStatus,
-    Part,
-    Role,
     Verdict,
     VerdictStatus,
 )
+from storage.records import ChatId, Message, MessageId, MessageStatus, Part, Role
 from sync.errors import Unreachable
 from sync.wire.replies import unreadable
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from storage.records import Batch, ChangePage, ChatEdit, ChatVerdict, Cursor, Verdict
+from storage.exchange import Batch, ChangePage, ChatEdit, ChatVerdict, Verdict
+from storage.records import Cursor
 from sync.errors import SessionOver, SignInAgain, Unreachable
 from sync.login.session import AccessTokens
 from sync.protocol import Rpc

@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from storage.exchange import Batch, ChangePage, ChatEdit, ChatVerdict, Verdict, VerdictStatus, Work
 from storage.records import (
     AccountId,
-    Batch,
-    ChangePage,
-    ChatEdit,
     ChatId,
-    ChatVerdict,
     Counts,
     Cursor,
     Message,
@@ -18,9 +15,6 @@ from storage.records import (
     MessageStatus,
     Role,
     SyncState,
-    Verdict,
-    VerdictStatus,
-    Work,
 )
 from sync.engine.interface import (
     AppendMessages,

@@ -2,18 +2,8 @@
 
 from collections.abc import Iterable
 
-from storage.records import (
-    ChangePage,
-    ChatChange,
-    ChatId,
-    MessageChange,
-    MessageId,
-    MessageStatus,
-    Part,
-    Role,
-    Verdict,
-    VerdictStatus,
-)
+from storage.exchange import ChangePage, ChatChange, MessageChange, Verdict, VerdictStatus
+from storage.records import ChatId, MessageId, MessageStatus, Part, Role
 
 AT = "2026-01-02T03:04:05.678Z"
 

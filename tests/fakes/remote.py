@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
-from storage.records import Batch, ChangePage, ChatEdit, ChatVerdict, Cursor, Verdict
+from storage.exchange import Batch, ChangePage, ChatEdit, ChatVerdict, Verdict
+from storage.records import Cursor
 from sync.errors import SyncError, Unreachable
 from tests.simulation.server import ModelServer
 

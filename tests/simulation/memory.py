@@ -5,25 +5,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from storage.errors import UnknownChat
-from storage.records import (
+from storage.exchange import (
     Batch,
     ChangePage,
     ChatChange,
     ChatEdit,
-    ChatId,
     ChatVerdict,
-    Counts,
-    Cursor,
-    Message,
     MessageChange,
-    MessageId,
-    MessageStatus,
-    Role,
-    SyncState,
     Verdict,
     VerdictStatus,
     Work,
 )
+from storage.records import ChatId, Counts, Cursor, Message, MessageId, MessageStatus, Role, SyncState
 from sync.engine.interface import (
     ApplyChanges,
     ChangesApplied,

@@ -4,16 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from storage.records import (
-    ChangePage,
-    ChatId,
-    Cursor,
-    MessageId,
-    SyncState,
-    Verdict,
-    VerdictStatus,
-    Work,
-)
+from storage.exchange import ChangePage, Verdict, VerdictStatus, Work
+from storage.records import ChatId, Cursor, MessageId, SyncState
 from sync.engine.flights import Flight
 from sync.engine.interface import AppendMessages, Effect, Event, RequestFailed, StoreAnswer, StoreEffect
 from sync.engine.machine import Engine

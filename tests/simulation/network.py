@@ -23,7 +23,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.server import ModelServer
 
 if TYPE_CHECKING:
-    from storage.records import Batch
+    from storage.exchange import Batch
 
 TIMEOUT = 10.0
 

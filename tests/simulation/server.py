@@ -5,21 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from storage.records import (
+from storage.exchange import (
     Batch,
     ChangePage,
     ChatChange,
     ChatEdit,
-    ChatId,
     ChatVerdict,
-    Cursor,
-    Message,
     MessageChange,
-    MessageId,
-    Part,
     Verdict,
     VerdictStatus,
 )
+from storage.records import ChatId, Cursor, Message, MessageId, Part
 from sync.errors import Refused
 
 POISON_CALL = "poison: the whole call is refused"

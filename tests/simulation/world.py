@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from storage.records import Batch, ChatId, MessageId, VerdictStatus
+from storage.exchange import Batch, VerdictStatus
+from storage.records import ChatId, MessageId
 from sync.engine.interface import LocalCommitted, MessagesAppended, NetworkChanged, Poked
 from sync.engine.machine import Engine
 from sync.engine.pulling import POLL_LINKED

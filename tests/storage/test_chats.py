@@ -2,7 +2,8 @@ import pytest
 
 from storage import chats, messages, outbox
 from storage.errors import UnknownChat
-from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, ChatVerdict, Touched
+from storage.exchange import ChatVerdict
+from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Touched
 from storage.store import Store
 
 

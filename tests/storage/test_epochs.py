@@ -2,16 +2,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage import chats, inbox, messages, outbox
-from storage.records import (
-    AccountId,
-    ChangePage,
-    ChatChange,
-    ChatId,
-    Cursor,
-    MessageChange,
-    MessageId,
-    VerdictStatus,
-)
+from storage.exchange import ChangePage, ChatChange, MessageChange, VerdictStatus
+from storage.records import AccountId, ChatId, Cursor, MessageId
 from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, chat_change, message_change, text, verdict
 

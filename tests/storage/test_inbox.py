@@ -6,21 +6,18 @@ from hypothesis import strategies as st
 
 from storage import accounts, chats, inbox, messages, outbox
 from storage.errors import InvalidMessage
+from storage.exchange import ChangePage, ChatVerdict, Verdict, VerdictStatus
 from storage.records import (
     LOCAL_ACCOUNT,
     Account,
     AccountId,
-    ChangePage,
     ChatId,
-    ChatVerdict,
     Cursor,
     MessageId,
     MessageStatus,
     Role,
     SyncState,
     Touched,
-    Verdict,
-    VerdictStatus,
 )
 from storage.store import Store
 from tests.fakes.changes import change_page, chat_change, message_change, text, verdict

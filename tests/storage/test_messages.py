@@ -2,7 +2,8 @@ import pytest
 
 from storage import chats, messages, outbox
 from storage.errors import InvalidMessage, UnknownChat
-from storage.records import AccountId, Chat, ChatId, MessageId, Position, Role, SyncState, VerdictStatus
+from storage.exchange import VerdictStatus
+from storage.records import AccountId, Chat, ChatId, MessageId, Position, Role, SyncState
 from storage.store import Store
 from tests.fakes.changes import text, verdict
 

@@ -2,19 +2,9 @@ import pytest
 
 from storage import accounts, chats, inbox, messages, outbox
 from storage.errors import UnknownChat
+from storage.exchange import ChatChange, ChatVerdict, MessageChange, VerdictStatus
 from storage.incoming import CHAT_DELETED
-from storage.records import (
-    LOCAL_ACCOUNT,
-    Account,
-    AccountId,
-    ChatChange,
-    ChatId,
-    ChatVerdict,
-    MessageChange,
-    MessageId,
-    SyncState,
-    VerdictStatus,
-)
+from storage.records import LOCAL_ACCOUNT, Account, AccountId, ChatId, MessageId, SyncState
 from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, chat_change, message_change, verdict
 

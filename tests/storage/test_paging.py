@@ -4,7 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage import chats, inbox, messages, outbox
-from storage.records import AccountId, ChatId, Message, MessageId, Position, VerdictStatus
+from storage.exchange import VerdictStatus
+from storage.records import AccountId, ChatId, Message, MessageId, Position
 from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, chat_change, message_change, verdict
 

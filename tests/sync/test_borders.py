@@ -8,21 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from storage.exchange import Batch, ChatChange, ChatEdit, MessageChange, VerdictStatus
 from storage.records import (
     Account,
     AccountId,
-    Batch,
-    ChatChange,
-    ChatEdit,
     ChatId,
     Cursor,
     Message,
-    MessageChange,
     MessageId,
     MessageStatus,
     Role,
     SyncState,
-    VerdictStatus,
 )
 from sync.errors import Refused, SessionOver, SignInAgain
 from sync.login.session import Session, SessionKeeper

@@ -4,7 +4,8 @@ from math import ceil, log2
 
 import pytest
 
-from storage.records import ChatId, Cursor, VerdictStatus
+from storage.exchange import VerdictStatus
+from storage.records import ChatId, Cursor
 from sync.engine.interface import (
     AppendMessages,
     ApplyChanges,

@@ -20,20 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from storage.records import (
-    Batch,
-    ChatChange,
-    ChatEdit,
-    ChatId,
-    Cursor,
-    Message,
-    MessageChange,
-    MessageId,
-    MessageStatus,
-    Role,
-    SyncState,
-    VerdictStatus,
-)
+from storage.exchange import Batch, ChatChange, ChatEdit, MessageChange, VerdictStatus
+from storage.records import ChatId, Cursor, Message, MessageId, MessageStatus, Role, SyncState
 from sync.engine.refusals import Fault, fault
 from sync.errors import Refused, RetryLater, SignInAgain, SyncError, Unreachable, UpdateNeeded
 from sync.wire.remote import SupabaseRemote

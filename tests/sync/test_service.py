@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from storage import accounts, chats, messages
-from storage.records import LOCAL_ACCOUNT, ChatEdit, ChatId, SyncState
+from storage.exchange import ChatEdit
+from storage.records import LOCAL_ACCOUNT, ChatId, SyncState
 from storage.store import Store
 from sync import rounds
 from sync.errors import SignInAgain, Unreachable
