@@ -36,6 +36,10 @@ serve: $(STAMP) ## Start the one-machine sync server
 test: $(STAMP) lint ## Check the code and run every test
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: test-long
+test-long: $(STAMP) lint ## Every test, with those that take hours (ARGS="-k soak" chooses)
+	$(BIN)/python -m pytest -m "long or not long" --timeout=14400 $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP) ## Style, types and import rules
 	$(BIN)/ruff check .
