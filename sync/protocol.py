@@ -13,10 +13,19 @@ class Rpc(StrEnum):
     COUNT_MESSAGES = "count_messages"
     PULL_CHANGES = "pull_changes"
     CHAT_HEADS = "chat_heads"
+    PUSH_CHANGES = "push_changes"
+    PULL_SUMMARY = "pull_summary"
+    PULL_HISTORY = "pull_history"
 
 
 APPEND_MAX_MESSAGES: Final = 500
 APPEND_MAX_BYTES: Final = 4 * 1024 * 1024
+
+PUSH_MAX_PROJECTS: Final = 500
+PUSH_MAX_CHATS: Final = 500
+PUSH_MAX_BATCHES: Final = 500
+PUSH_MAX_MESSAGES: Final = 1_000
+"""Messages of all batches together. A push's whole request has the limit of an append, in PostgreSQL's own writing."""
 
 # What a client puts into one push: hosted projects name no body limit, so it stays well under a megabyte.
 PUSH_MAX_BYTES: Final = 900_000
@@ -24,6 +33,8 @@ PUSH_MAX_BYTES: Final = 900_000
 MESSAGE_MAX_BYTES: Final = 1024 * 1024
 MESSAGE_MAX_NESTING: Final = 64
 PULL_MAX_CHANGES: Final = 5_000
+HISTORY_MAX_HOLES: Final = 200
+HISTORY_MAX_MESSAGES: Final = 1_000
 LIST_MAX_MESSAGES: Final = 200
 
 # Hosted projects cut the answer of a table-returning function here without a word.
