@@ -1,9 +1,39 @@
-"""Qt without a screen, chosen before any test imports Qt."""
+"""Qt without a screen, chosen before any test imports Qt, and what runs only in the long run."""
 
 import os
+
+import pytest
+
+from server.postgres.binaries import Binaries
+from tests.fakes.postgres_versions import versions
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 os.environ["QT_QUICK_BACKEND"] = "software"
 os.environ["QML_DISABLE_DISK_CACHE"] = "1"
 # A slot without @Slot changes its class's metaobject while QML may hold the old one.
 os.environ["QT_LOGGING_RULES"] = "qt.qpa.*=false;qt.pyside.libpyside.warning=true"
+
+EACH_VERSION = frozenset(
+    {
+        "test_access_matrix",
+        "test_append",
+        "test_catalogue",
+        "test_concurrency",
+        "test_hosted",
+        "test_migrations",
+        "test_pull",
+        "test_push",
+        "test_server_check",
+    }
+)
+"""Modules that always run on every PostgreSQL of this computer. The others do so in the long run only."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    oldest = min(versions(), key=lambda each: each.major)
+    for item in items:
+        chosen = getattr(item, "callspec", None)
+        binaries = [each for each in chosen.params.values() if isinstance(each, Binaries)] if chosen else []
+        if item.path.stem not in EACH_VERSION and any(each.major != oldest.major for each in binaries):
+            item.add_marker(pytest.mark.long)

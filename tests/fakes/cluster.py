@@ -13,16 +13,12 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from server.postgres import schema
-from server.postgres.binaries import Binaries, candidates
+from server.postgres.binaries import Binaries
 from server.postgres.supervisor import Postgres
 from tests.fakes.folders import open_folder
+from tests.fakes.postgres_versions import versions
 
 _TEMPLATE = "homing_template"
-
-
-def versions() -> list[Binaries]:
-    """One PostgreSQL of each major version on this computer: the system's and the wheel's."""
-    return list({each.major: each for each in reversed(list(candidates()))}.values())
 
 
 class Cluster:

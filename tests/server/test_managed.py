@@ -17,10 +17,10 @@ from server.errors import DatabaseUnavailable
 from server.postgres import given, schema
 from server.postgres.supervisor import Postgres
 from tests.fakes.certificate_files import Authority
-from tests.fakes.cluster import versions
 from tests.fakes.folders import open_folder
 from tests.fakes.poolers import pooling
 from tests.fakes.postgres_over_tls import over_tls
+from tests.fakes.postgres_versions import versions
 from tests.fakes.served import PASSWORD, serving
 from tests.fakes.waiting import wait_for
 

@@ -21,8 +21,9 @@ from server.errors import AlreadyServing, DatabaseUnavailable, NoPostgres, Serve
 from server.postgres import binaries, cluster, orphans, schema, unprivileged
 from server.postgres.binaries import Binaries
 from server.postgres.supervisor import Postgres
-from tests.fakes.cluster import Caller, Database, text, versions
+from tests.fakes.cluster import Caller, Database, text
 from tests.fakes.folders import open_folder
+from tests.fakes.postgres_versions import versions
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills, sockets and users as POSIX has them")
 

@@ -10,8 +10,8 @@ import pytest
 
 from server.postgres import gateway_login, schema
 from server.postgres.supervisor import Postgres
-from tests.fakes.cluster import versions
 from tests.fakes.folders import open_folder
+from tests.fakes.postgres_versions import versions
 from tests.fakes.served import Served
 
 

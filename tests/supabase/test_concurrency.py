@@ -10,9 +10,10 @@ import psycopg
 import pytest
 
 from server.postgres.supervisor import Postgres
-from tests.fakes.cluster import Cluster, Database, User, text, versions
+from tests.fakes.cluster import Cluster, Database, User, text
 from tests.fakes.findings import Findings
 from tests.fakes.folders import open_folder
+from tests.fakes.postgres_versions import versions
 from tests.fakes.storm import Storm, Weather
 
 WRITERS = 8

@@ -16,9 +16,10 @@ from server.postgres import schema
 from server.postgres.schema import Migration
 from tests.fakes.bad_input import Known
 from tests.fakes.belongings import furnish
-from tests.fakes.cluster import Caller, Cluster, Database, User, text, versions
+from tests.fakes.cluster import Caller, Cluster, Database, User, text
 from tests.fakes.functions import functions
 from tests.fakes.ledger import faults
+from tests.fakes.postgres_versions import versions
 
 # What the contract says that a plain PostgreSQL must bring, and no more.
 SOMEBODY_ELSES_PLATFORM = """
