@@ -75,7 +75,14 @@ def sync_status(status: SyncStatus) -> StatusWords:
                     "The server asks you to sign in again. Nothing is lost: everything stays on this computer."
                 ),
             )
-        case Phase.ERROR:
+        case (
+            Phase.ERROR
+            | Phase.BUSY
+            | Phase.QUOTA
+            | Phase.UPDATE_NEEDED
+            | Phase.ACCOUNT_GONE
+            | Phase.DISK_FULL
+        ):
             text = status.last_error or tr("Something went wrong. Try again with Sync now.")
             kept = tr("Everything you write stays safe on this computer, and Homing keeps trying.")
             return StatusWords("alert", "red", first_line(text), kept)

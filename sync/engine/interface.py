@@ -9,7 +9,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from storage.exchange import Batch, ChangePage, ChatEdit, ChatVerdict, Verdict, Work
+from storage.exchange import (
+    Batch,
+    ChangePage,
+    ChatEdit,
+    ChatVerdict,
+    Errand,
+    ErrandVerdict,
+    Head,
+    HistoryPage,
+    Hole,
+    Parcel,
+    Receipt,
+    Span,
+    Verdict,
+    Work,
+)
 from storage.records import AccountId, ChatId, Counts, Cursor, MessageId
 from sync.errors import SyncError
 from sync.status import SyncStatus
@@ -31,6 +46,38 @@ class Remote(Protocol):
         ...
 
 
+class ParcelRemote(Protocol):
+    """One account's server, with whole parcels. It becomes `Remote` when the engine's parts have switched to it.
+
+    Every method raises only `sync.errors`; no answer means `Unreachable`, a server that is too old for a function
+    `UnknownFunction`.
+    """
+
+    async def push(self, parcel: Parcel) -> Receipt:
+        """Projects, then chats, then messages; all or nothing but for what the receipt says of each item."""
+        ...
+
+    async def pull_changes(self, cursor: Cursor, limit: int) -> ChangePage:
+        """The changes after the cursor, at most `limit`."""
+        ...
+
+    async def pull_summary(self, cursor: Cursor, limit: int) -> ChangePage:
+        """As `pull_changes`, without the messages."""
+        ...
+
+    async def pull_history(self, holes: Sequence[Hole], limit: int) -> HistoryPage:
+        """The messages in the holes, each hole from its last number downwards, at most `limit`."""
+        ...
+
+    async def pull_heads(self, after: ChatId | None, limit: int) -> tuple[Head, ...]:
+        """The heads of the chats after this one, by id; fewer than `limit` are the last."""
+        ...
+
+    async def run_errand(self, errand: Errand) -> ErrandVerdict:
+        """Runs it; twice is as good as once."""
+        ...
+
+
 class Timer(StrEnum):
     """What a timer is for. Setting one replaces the one of the same name."""
 
@@ -38,6 +85,9 @@ class Timer(StrEnum):
     RETRY = "retry"
     CHATS = "chats"
     STORE = "store"
+    FILL = "fill"
+    HEADS = "heads"
+    SETTLE = "settle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +109,9 @@ class LocalCommitted:
 
 @dataclass(frozen=True, slots=True)
 class Poked:
-    """The server hints that something changed."""
+    """The server hints that something changed. `head` is its change counter, when it says it."""
+
+    head: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +126,19 @@ class NetworkChanged:
     """The computer's network came or went."""
 
     online: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The computer slept, or its clock leapt: nothing that was timed means what it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryWanted:
+    """Somebody looks at a hole: messages of the chat below number `before`, without one the newest."""
+
+    chat_id: ChatId
+    before: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +172,16 @@ class WorkCounted:
     counts: Counts
     last_success_at: str | None
     last_error: str | None
+    missing: int = 0
+    known: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HolesLoaded:
+    """Answers `LoadHoles`: what to ask for, one request each, in the order in which people want it."""
+
+    request: int
+    chunks: tuple[tuple[Hole, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +193,38 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class ChangesApplied:
-    """Answers `ApplyChanges`. Not applied means: the page contradicts what is held here, pull from nothing."""
+    """Answers `ApplyChanges`. Not applied means: the page contradicts what is held here, pull from nothing.
+
+    It answers `AdvanceCursor` too. Not applied then means: the cursor was elsewhere and stays there.
+    """
 
     request: int
     applied: bool
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryApplied:
+    """Answers `ApplyHistory`. Not applied means: it contradicts what is held here, pull from nothing."""
+
+    request: int
+    applied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsCompared:
+    """Answers `CompareHeads`: so many chats are not what the server has, and are filled again."""
+
+    request: int
+    suspects: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoreFailed:
-    """A store effect failed; it may have been done. `reason` is one line for people."""
+    """A store effect failed; it may have been done. `reason` is one line for people; `full`: the disk has no room."""
 
     request: int
     reason: str
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +249,46 @@ class ChangesPulled:
 
     request: int
     page: ChangePage
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """Answers `Push`."""
+
+    request: int
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryPulled:
+    """Answers `PullSummary`."""
+
+    request: int
+    page: ChangePage
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPulled:
+    """Answers `PullHistory`."""
+
+    request: int
+    page: HistoryPage
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsPulled:
+    """Answers `PullHeads`."""
+
+    request: int
+    heads: tuple[Head, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrandRun:
+    """Answers `RunErrand`."""
+
+    request: int
+    verdict: ErrandVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +357,54 @@ class PullChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class Push:
+    """Send a parcel; answered by `Pushed`."""
+
+    request: int
+    account_id: AccountId
+    parcel: Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class PullSummary:
+    """Ask for changes without messages; answered by `SummaryPulled`."""
+
+    request: int
+    account_id: AccountId
+    cursor: Cursor
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class PullHistory:
+    """Ask for the messages in holes; answered by `HistoryPulled`."""
+
+    request: int
+    account_id: AccountId
+    holes: tuple[Hole, ...]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class PullHeads:
+    """Ask for the heads of chats; answered by `HeadsPulled`."""
+
+    request: int
+    account_id: AccountId
+    after: ChatId | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunErrand:
+    """Run an errand; answered by `ErrandRun`."""
+
+    request: int
+    account_id: AccountId
+    errand: Errand
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshToken:
     """Get a new access token, whatever the old one says of itself; answered by `TokenRefreshed`."""
 
@@ -276,6 +459,86 @@ class ApplyChanges:
     request: int
     account_id: AccountId
     page: ChangePage
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReceipt:
+    """Store the server's word on a parcel, or on a part of one, that was sent in `epoch`."""
+
+    request: int
+    account_id: AccountId
+    epoch: str
+    parcel: Parcel
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceCursor:
+    """Move the cursor over changes that this device made; answered by `ChangesApplied`."""
+
+    request: int
+    account_id: AccountId
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ApplySummary:
+    """Store a page of changes without messages; the cursor stays where it is."""
+
+    request: int
+    account_id: AccountId
+    page: ChangePage
+
+
+@dataclass(frozen=True, slots=True)
+class FinishOpening:
+    """Note that all chats are known. With a cursor, messages up to it are held or lie in holes from now on."""
+
+    request: int
+    account_id: AccountId
+    cursor: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadHoles:
+    """Read which messages are missing, of one chat below `before` or of all; answered by `HolesLoaded`."""
+
+    request: int
+    account_id: AccountId
+    chat_id: ChatId | None
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyHistory:
+    """Store messages that were missing; answered by `HistoryApplied`."""
+
+    request: int
+    account_id: AccountId
+    page: HistoryPage
+
+
+@dataclass(frozen=True, slots=True)
+class CompareHeads:
+    """Learn the last numbers of chats, and compare those that are whole; answered by `HeadsCompared`.
+
+    `last`: with these heads the account was gone through once.
+    """
+
+    request: int
+    account_id: AccountId
+    heads: tuple[Head, ...]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordErrand:
+    """Store the server's word on an errand: it is over, or refused with a reason."""
+
+    request: int
+    account_id: AccountId
+    number: int
+    verdict: ErrandVerdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,8 @@ class Engine:
                 self._pushing.unblock()
             case Timer.STORE:
                 self._line.resume()
+            case Timer.FILL | Timer.HEADS | Timer.SETTLE:
+                pass
             case _:
                 assert_never(timer)
 
