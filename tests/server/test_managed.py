@@ -53,16 +53,34 @@ class Managed:
         return told
 
 
-@pytest.fixture(params=[pytest.param(each, id=f"postgres{each.major}") for each in versions()])
-def managed(request: pytest.FixtureRequest) -> Iterator[Managed]:
-    """An empty database on a server that never heard of Homing, and a login that has no rights there yet."""
+@pytest.fixture(
+    scope="module", params=[pytest.param(each, id=f"postgres{each.major}") for each in versions()]
+)
+def somebodys(request: pytest.FixtureRequest) -> Iterator[tuple[Postgres, str]]:
+    """A PostgreSQL that somebody else runs, and its administrator's address."""
     with open_folder() as folder, Postgres(folder, binaries=request.param) as postgres:
-        made = Managed(make_conninfo(postgres.start(), dbname="postgres"))
-        made.run("create database app")
-        made.admin = make_conninfo(made.admin, dbname="app")
-        made.run(f"create role {LOGIN} login password '{SECRET}'")
-        made.restart = lambda: os.kill(postgres.pid or 0, signal.SIGINT)
-        yield made
+        yield postgres, make_conninfo(postgres.start(), dbname="postgres")
+
+
+@pytest.fixture
+def managed(somebodys: tuple[Postgres, str]) -> Iterator[Managed]:
+    """An empty database on a server that never heard of Homing, and a login that has no rights there yet."""
+    postgres, admin = somebodys
+    made = Managed(admin)
+    made.run("create database app")
+    made.admin = make_conninfo(admin, dbname="app")
+    made.run(f"create role {LOGIN} login password '{SECRET}'")
+    made.restart = lambda: os.kill(postgres.pid or 0, signal.SIGINT)
+    yield made
+    with psycopg.connect(admin, autocommit=True) as db:
+        databases = db.execute(
+            "select format('drop database %I with (force)', datname) from pg_database where oid >= 16384 and datname <> 'homing'"
+        )
+        roles = db.execute(
+            "select format('drop owned by %1$I cascade; drop role %1$I', rolname) from pg_roles where oid >= 16384"
+        )
+        for (statement,) in [*databases, *roles]:
+            db.execute(statement)
 
 
 def _works(url: str) -> None:
