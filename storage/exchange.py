@@ -139,7 +139,7 @@ class ErrandVerdict:
 
 @dataclass(frozen=True, slots=True)
 class ChatChange:
-    """A chat as the server holds it, at change number `change`."""
+    """A chat as the server holds it, at change number `change`; `last_sequence_num` is 0 where it does not say it."""
 
     change: int
     chat_id: ChatId
@@ -150,6 +150,7 @@ class ChatChange:
     archived: bool
     deleted: bool
     created_at: str
+    last_sequence_num: int = 0
 
 
 @dataclass(frozen=True, slots=True)
