@@ -18,7 +18,6 @@ EACH_VERSION = frozenset(
         "test_access_matrix",
         "test_append",
         "test_catalogue",
-        "test_concurrency",
         "test_hosted",
         "test_migrations",
         "test_pull",

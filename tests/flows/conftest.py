@@ -18,5 +18,11 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def device(tmp_path: Path) -> Callable[[str], Device]:
-    """A maker of devices by name."""
+    """A maker of devices by name, whose commands run in this process."""
+    return lambda name: Device(tmp_path / name, in_process=True)
+
+
+@pytest.fixture
+def computer(tmp_path: Path) -> Callable[[str], Device]:
+    """A maker of devices by name, whose commands run in processes of their own."""
     return lambda name: Device(tmp_path / name)

@@ -1,4 +1,4 @@
-"""The real `homing` in processes of its own: how a user's terminal would run it."""
+"""The real `homing` as a user's terminal would run it: in processes of its own, or, far quicker, in this one."""
 
 import json
 import os
@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from click.testing import CliRunner
+
+from desktop.cli import main
 
 PASSWORD = "correct horse battery"
 
@@ -38,11 +42,17 @@ class Device:
     """One data directory: a computer, as far as Homing can tell."""
 
     data_dir: Path
+    in_process: bool = False
+    """Whether its commands run in this process: what they do is the same, and starting Python is not what is tested."""
 
     def run(self, *words: str, stdin: str | None = None) -> Answer:
         """Run one command to its end."""
+        arguments = ["--json", "--data-dir", str(self.data_dir), *words]
+        if self.in_process:
+            result = CliRunner(env=environment()).invoke(main, arguments, input=stdin, prog_name="homing")
+            return Answer(result.exit_code, result.stdout, result.stderr)
         done = subprocess.run(
-            [sys.executable, "-m", "desktop", "--json", "--data-dir", str(self.data_dir), *words],
+            [sys.executable, "-m", "desktop", *arguments],
             input=stdin,
             capture_output=True,
             text=True,

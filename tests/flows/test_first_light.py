@@ -16,9 +16,9 @@ def _email() -> str:
 
 
 def test_ten_messages_written_offline_on_each_of_two_devices_become_one_history(
-    server: Server, device: Callable[[str], Device]
+    server: Server, device: Callable[[str], Device], computer: Callable[[str], Device]
 ) -> None:
-    laptop, desktop, email = device("laptop"), device("desktop"), _email()
+    laptop, desktop, email = computer("laptop"), device("desktop"), _email()
     laptop.ok("account", "sign-up", *server.credentials(email))
     desktop.ok("account", "sign-in", *server.credentials(email))
     chat = laptop.ok("chat", "new", "Shared").document["chat_id"]

@@ -16,7 +16,7 @@ from tests.fakes.functions import Function
 from tests.fakes.served import Served
 from tests.fakes.target import Target, body, target
 
-CALLS = int(os.environ.get("HOMING_FUZZ_CALLS", "5000"))
+CALLS = int(os.environ.get("HOMING_FUZZ_CALLS", "2500"))
 """How many calls, in all; a longer run takes other values too."""
 
 BATCHES = (
