@@ -130,7 +130,9 @@ class NetworkChanged:
 
 @dataclass(frozen=True, slots=True)
 class Woke:
-    """The computer slept, or its clock leapt: nothing that was timed means what it did."""
+    """The computer slept for so many seconds, or its clock leapt: nothing that was timed means what it did."""
+
+    slept: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
