@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from storage.records import ChatId, Cursor, Message, MessageId, MessageStatus, Part, ProjectId, Role
+from storage.records import Hole as Hole
 
 
 class VerdictStatus(StrEnum):
@@ -89,6 +90,16 @@ class Work:
     edits: tuple[ChatEdit, ...]
     batch: Batch | None
     cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelWork:
+    """What an account has to push and to ask, where its next pull starts, and whether its history is opened."""
+
+    parcel: Parcel
+    errand: Errand | None
+    cursor: Cursor
+    opened: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,16 +280,7 @@ class ChangePage:
     head: int
     more: bool
     reset: bool
-    changes: tuple[ChatChange | MessageChange, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """Numbers `first` to `last` of a chat, both included, that exist on the server and are not held here."""
-
-    chat_id: ChatId
-    first: int
-    last: int
+    changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)

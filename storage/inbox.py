@@ -1,7 +1,7 @@
 """Takes in what the server changed: rows and cursor in one transaction (I11)."""
 
 from storage import epochs, incoming
-from storage.exchange import ChangePage, ChatChange
+from storage.exchange import ChangePage
 from storage.records import AccountId, Cursor
 from storage.transaction import Reader, Transaction
 
@@ -34,10 +34,7 @@ def apply(tx: Transaction, account_id: AccountId, page: ChangePage) -> bool:
     )
     arrivals = incoming.Arrivals(tx, account_id, generation)
     for change in page.changes:
-        if isinstance(change, ChatChange):
-            arrivals.chat(change)
-        else:
-            arrivals.message(change)
+        arrivals.take(change)
     arrivals.finish()
     if not page.more:
         epochs.finish(tx, account_id, generation)

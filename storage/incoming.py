@@ -1,11 +1,12 @@
 """The changes of one page, laid into the store."""
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
-from storage import accounts, chats, edits, rows
-from storage.exchange import ChatChange, MessageChange
+from storage import accounts, chats, counting, edits, rows
+from storage.exchange import Change, ChatChange, MessageChange
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, MessageId, MessageStatus
 from storage.transaction import Reader, Transaction
 
@@ -19,9 +20,7 @@ _ASKED: Final = (
 )
 
 
-def shows_rewind(
-    db: Reader, account_id: AccountId, generation: int, changes: Sequence[ChatChange | MessageChange]
-) -> bool:
+def shows_rewind(db: Reader, account_id: AccountId, generation: int, changes: Sequence[Change]) -> bool:
     """Whether a number that we hold now belongs to another id, or an id that we hold has another number."""
     messages = [change for change in changes if isinstance(change, MessageChange)]
     return (
@@ -57,6 +56,16 @@ class Arrivals:
         self._messages: dict[_Key, MessageChange] = {}
         self._pushed = 0
         self._pulled = 0
+
+    def take(self, change: Change) -> None:
+        """Lays one change into the store, at `finish` at the latest."""
+        match change:
+            case ChatChange():
+                self.chat(change)
+            case MessageChange():
+                self.message(change)
+            case _:
+                pass
 
     def chat(self, change: ChatChange) -> None:
         """Takes over every field that has no unconfirmed edit here."""
@@ -107,6 +116,7 @@ class Arrivals:
         held = self._held(changes.values())
         new: list[MessageChange] = []
         other: list[MessageChange] = []
+        confirmed: defaultdict[ChatId, Counter[str]] = defaultdict(Counter)
         for key, change in changes.items():
             row = held.get(key)
             if row is None:
@@ -115,11 +125,15 @@ class Arrivals:
                 continue
             elif self._accepts(row, change):
                 other.append(change)
-                self._pushed += row[0] != "synced"
+                if row[0] != "synced":
+                    confirmed[change.chat_id][row[0]] += 1
             elif change.deleted:
                 self._note_tombstone(change)
         self._insert(new)
         self._update(other)
+        for chat_id, states in confirmed.items():
+            counting.confirmed(self._tx, chat_id, pending=states["pending"], rejected=states["rejected"])
+            self._pushed += states.total()
 
     def _set_aside(self) -> None:
         # Only once all of the page is laid: it may confirm what seems to wait.

@@ -1,10 +1,10 @@
 """What has to go to the server, and what the server said about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Final
 
-from storage import accounts, edits, inbox, rows
+from storage import accounts, counting, edits, inbox, rows
 from storage.exchange import Batch, ChatEdit, ChatVerdict, Verdict, VerdictStatus, Work
 from storage.records import AccountId, ChatId, Counts, Message, MessageId
 from storage.transaction import Reader, Transaction
@@ -175,27 +175,35 @@ def _edits(db: Reader, account_id: AccountId, first: ChatId | None) -> tuple[Cha
     return tuple(edits.edit(row) for row in list(found.values())[:_MAX_EDITS])
 
 
-def _confirm(tx: Transaction, chat_id: ChatId, verdicts: Iterable[Verdict], generation: int) -> int:
+def _confirm(tx: Transaction, chat_id: ChatId, verdicts: Sequence[Verdict], generation: int) -> int:
     # A tombstone that was noted in this generation is of this very message, whatever the verdict: an id is inserted
     # once, and a pull may overtake a verdict. One of an earlier generation went with the server that was wound back.
     gone = "deleted_at is not null and generation = ?2"
-    return tx.db.conn.executemany(
-        "update messages set sync_state = 'synced', sequence_num = ?1, sync_error = null, generation = ?2, "
-        f"content = iif({gone}, '[]', content), annotations = iif({gone}, null, annotations), "
-        f"deleted_at = iif({gone}, deleted_at, null), revision = iif({gone}, revision, ?3) "
-        "where chat_id = ?4 and message_id = ?5 and sync_state <> 'synced'",
+    values = [
         (
-            (
-                verdict.sequence_num,
-                generation,
-                # Of a duplicate the next pull tells: what we held may be of another epoch, and be higher.
-                int(verdict.status is VerdictStatus.INSERTED),
-                chat_id,
-                verdict.message_id,
-            )
-            for verdict in verdicts
-        ),
-    ).rowcount
+            verdict.sequence_num,
+            generation,
+            # Of a duplicate the next pull tells: what we held may be of another epoch, and be higher.
+            int(verdict.status is VerdictStatus.INSERTED),
+            chat_id,
+            verdict.message_id,
+        )
+        for verdict in verdicts
+    ]
+
+    def confirm(state: str) -> int:
+        return tx.db.conn.executemany(
+            "update messages set sync_state = 'synced', sequence_num = ?1, sync_error = null, generation = ?2, "
+            f"content = iif({gone}, '[]', content), annotations = iif({gone}, null, annotations), "
+            f"deleted_at = iif({gone}, deleted_at, null), revision = iif({gone}, revision, ?3) "
+            f"where chat_id = ?4 and message_id = ?5 and sync_state = '{state}'",
+            values,
+        ).rowcount
+
+    pending = confirm("pending") if values else 0
+    rejected = confirm("rejected") if pending < len(values) else 0
+    counting.confirmed(tx, chat_id, pending=pending, rejected=rejected)
+    return pending + rejected
 
 
 def _reject(tx: Transaction, chat_id: ChatId, message_id: MessageId, reason: str) -> None:

@@ -71,6 +71,10 @@ class Chat:
     pending: int
     rejected: int
     sync_error: str | None
+    missing: int = 0
+    """Messages that exist on the server and are not held here."""
+    last_num: int = 0
+    """The highest number known to exist on the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,26 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Hole:
+    """Numbers `first` to `last` of a chat, both included, that exist on the server and are not held here."""
+
+    chat_id: ChatId
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """Messages newest first. `older` is where the next page starts, None when nothing older is held here."""
+    """Messages newest first. `older` is where the next page starts, None when nothing older is held here.
+
+    `gap` is the hole right below the last message, or below the position asked for when no message is left: `older`
+    is None then, and the same question brings more once the hole is filled. What is held below the hole starts at
+    `Position(gap.first, 0)`.
+    """
 
     messages: tuple[Message, ...]
     older: Position | None
+    gap: Hole | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +136,15 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Messages of an account by sync state; `oldest_pending_at` is RFC 3339 or None."""
+    """Messages of an account by sync state; `oldest_pending_at` is RFC 3339 or None.
+
+    `conflicts`: of the rejected ones those whose id belongs to another text on the server.
+    """
 
     pending: int
     rejected: int
     oldest_pending_at: str | None
+    conflicts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ MESSAGE: Final = (
 )
 CHAT: Final = (
     "c.chat_id, c.account_id, c.title, c.project_id, c.model, c.pinned, c.archived, c.deleted_at, d.text, "
-    "c.created_at, c.updated_at, c.pending, c.rejected, c.sync_error"
+    "c.created_at, c.updated_at, c.pending, c.rejected, c.sync_error, c.missing, c.last_num"
 )
 _UNREADABLE: Final[Part] = {"type": "status", "code": "error", "text": "This message cannot be read."}
 
@@ -49,7 +49,7 @@ def messages(rows: Iterable[tuple[Any, ...]]) -> tuple[Message, ...]:
 def chat(row: tuple[Any, ...]) -> Chat:
     """From the columns of CHAT, of chats `c` and drafts `d`."""
     (chat_id, account_id, title, project_id, model, pinned, archived, deleted_at, draft, *rest) = row
-    created_at, updated_at, pending, rejected, sync_error = rest
+    created_at, updated_at, pending, rejected, sync_error, missing, last_num = rest
     return Chat(
         chat_id,
         account_id,
@@ -65,6 +65,8 @@ def chat(row: tuple[Any, ...]) -> Chat:
         pending,
         rejected,
         sync_error,
+        missing,
+        last_num,
     )
 
 

@@ -9,7 +9,7 @@ from storage.errors import NewerSchema
 from storage.translate import translated
 
 MIGRATION_SET: Final = "homing"
-STEPS: Final = ("m0001_first_light",)
+STEPS: Final = ("m0001_first_light", "m0002_ranges")
 """The steps of storage.migrations by name, repeated here because importing those costs the first frame 80 ms."""
 
 
