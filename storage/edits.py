@@ -1,32 +1,85 @@
-"""Which fields of a chat the server has not confirmed."""
+"""Fields of chats and projects that the server has not confirmed, and how its own values are taken over.
 
-from collections.abc import Iterable
-from typing import Any, Final
+Per field: an edit that is not confirmed wins over what a pull brings until its receipt, else the server's order decides;
+no clock takes part. Two columns beside `edited` make that hold when answers are lost or overtaken:
 
-from storage.exchange import ChatEdit
-from storage.records import ChatId
+- `offered` names the fields that went out with a first save whose answer is not known. Such a save is repeated by the
+  id alone, and the row that the server then shows tells whether the first one had arrived: what it brought is not sent
+  again, for it could undo what another device changed since.
+- `shadow` holds the last row from the server of which an unconfirmed edit hid a field: if it is newer than the save
+  that the receipt confirms, it is the last word.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from storage import rows
+from storage.exchange import ChatChange, ChatEdit, ProjectChange, ProjectEdit
+from storage.records import AccountId, ChatId
 from storage.transaction import Reader, Transaction
+
+Change: TypeAlias = ChatChange | ProjectChange
+Edit: TypeAlias = ChatEdit | ProjectEdit
 
 FIELDS: Final = ("title", "project_id", "model", "pinned", "archived", "deleted")
 CREATION: Final = frozenset(FIELDS) - {"deleted"}
 """The fields that the first save of a chat names."""
 
-COLUMNS: Final = "chat_id, revision, edited, title, project_id, model, pinned, archived, deleted_at"
+COLUMNS: Final = "chat_id, revision, edited, offered, title, project_id, model, pinned, archived, deleted_at"
 
 
-def mark(tx: Transaction, chat_id: ChatId, fields: Iterable[str]) -> None:
-    """Adds the fields to the chat's unconfirmed ones. A chat that the server refused gets another try."""
-    edited = marked(tx.db, chat_id).union(fields)
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A table whose rows have fields to edit. `blank` is what the server gives a field that no save named."""
+
+    table: str
+    key: str
+    blank: Mapping[str, Any]
+
+    @property
+    def creation(self) -> frozenset[str]:
+        """The fields that the first save names."""
+        return frozenset(self.blank) - {"deleted"}
+
+
+CHATS: Final = Subject(
+    "chats",
+    "chat_id",
+    {"title": "", "project_id": None, "model": None, "pinned": False, "archived": False, "deleted": False},
+)
+PROJECTS: Final = Subject(
+    "projects",
+    "project_id",
+    {"name": "", "description": "", "status": "draft", "url_id": None, "deleted": False},
+)
+
+
+def mark(tx: Transaction, key: str, fields: Iterable[str], subject: Subject = CHATS) -> None:
+    """Adds the fields to the unconfirmed ones. What the server refused gets another try."""
+    row = _Row.read(tx.db, subject, key)
+    named = frozenset(fields)
     tx.db.execute(
-        "update chats set edited = ?, revision = revision + 1, sync_error = null where chat_id = ?",
-        (",".join(sorted(edited)), chat_id),
+        f"update {subject.table} set edited = ?, offered = ?, revision = revision + 1, sync_error = null "
+        f"where {subject.key} = ?",
+        (_joined(row.edited | named), _joined(row.offered - named), key),
+    )
+
+
+def mark_new(tx: Transaction, key: str, subject: Subject = CHATS) -> None:
+    """The server does not have the row: the next push creates it, as a deleted one if that is what it is."""
+    values = _Row.read(tx.db, subject, key).values
+    mark(tx, key, subject.creation | ({"deleted"} if values["deleted"] else set()), subject)
+    tx.db.execute(
+        f"update {subject.table} set generation = null, offered = '', shadow = null where {subject.key} = ?",
+        (key,),
     )
 
 
 def marked(db: Reader, chat_id: ChatId) -> frozenset[str]:
     """The chat's unconfirmed fields."""
-    (edited,) = db.execute("select edited from chats where chat_id = ?", (chat_id,)).fetchone()
-    return split(edited)
+    return _Row.read(db, CHATS, chat_id).edited
 
 
 def split(edited: str) -> frozenset[str]:
@@ -36,9 +89,174 @@ def split(edited: str) -> frozenset[str]:
 
 def edit(row: tuple[Any, ...]) -> ChatEdit:
     """From the columns of COLUMNS, with the values as the wire has them."""
-    chat_id, revision, edited, title, project_id, model, pinned, archived, deleted_at = row
+    chat_id, revision, edited, offered, title, project_id, model, pinned, archived, deleted_at = row
     values = (title, project_id, model, bool(pinned), bool(archived), deleted_at is not None)
-    names = split(edited)
     return ChatEdit(
-        chat_id, revision, {name: value for name, value in zip(FIELDS, values, strict=True) if name in names}
+        chat_id, revision, to_send(split(edited), split(offered), dict(zip(FIELDS, values, strict=True)))
     )
+
+
+def to_send(edited: frozenset[str], offered: frozenset[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that the next save names: all that are unconfirmed, or none to ask whether the first one arrived."""
+    # A chat that is deleted is never made alive for that moment.
+    names = edited & {"deleted"} if offered else edited
+    return {name: value for name, value in values.items() if name in names}
+
+
+def offer(tx: Transaction, edits: Sequence[Edit]) -> None:
+    """Remembers that first saves are about to go out; to be durable before they do."""
+    for each in edits:
+        subject, key = _subject(each)
+        if not subject.creation.issubset(each.fields):
+            continue
+        row = _Row.read(tx.db, subject, key)
+        sent = {name for name, value in each.fields.items() if row.values[name] == value}
+        tx.db.execute(
+            f"update {subject.table} set offered = ? where {subject.key} = ? and generation is null",
+            (_joined(row.edited & sent), key),
+        )
+
+
+def creates(edits: Sequence[Edit]) -> bool:
+    """Whether `offer` has anything to remember."""
+    return any(_subject(each)[0].creation.issubset(each.fields) for each in edits)
+
+
+def confirm(
+    tx: Transaction, account_id: AccountId, edit: Edit, change: Change | None, *, cursor: int = 0
+) -> None:
+    """The server took the edit, and `change` is its row right after, where it says so.
+
+    Fields that changed here since stay unconfirmed. A change up to `cursor` was pulled before its receipt came, or is
+    older than what was pulled.
+    """
+    subject, key = _subject(edit)
+    row = _Row.find(tx.db, subject, key, account_id)
+    if row is None:
+        return
+    left = row.edited - {name for name, value in edit.fields.items() if row.values[name] == value}
+    probed = row.offered and not subject.creation.issubset(edit.fields)
+    tx.db.execute(
+        f"update {subject.table} set edited = ?, offered = ?, sync_error = null, shadow = null, "
+        "generation = (select generation from accounts a where a.account_id = ?) "
+        f"where {subject.key} = ?",
+        (_joined(left), _joined(row.offered) if probed and change else "", account_id, key),
+    )
+    generation = row.account_generation
+    if change is not None and change.change > cursor:
+        take(tx, account_id, generation, change)
+    if row.shadow is not None and (change is None or row.shadow["change"] > change.change):
+        _take(tx, subject, key, generation, row.shadow["change"], row.shadow["values"])
+
+
+def refuse(tx: Transaction, account_id: AccountId, edit: Edit, reason: str | None) -> None:
+    """The server refused the edit: the reason is shown until the next edit, unless one came meanwhile."""
+    subject, key = _subject(edit)
+    tx.db.execute(
+        f"update {subject.table} set sync_error = ?, offered = '' "
+        f"where {subject.key} = ? and account_id = ? and revision = ?",
+        (reason or f"The server refused this {subject.table[:-1]}.", key, account_id, edit.revision),
+    )
+
+
+def take(tx: Transaction, account_id: AccountId, generation: int, change: Change) -> None:
+    """Takes over every field of the server's row that has no unconfirmed edit here. The row is the account's."""
+    if isinstance(change, ChatChange):
+        subject, key = CHATS, str(change.chat_id)
+    else:
+        subject, key = PROJECTS, str(change.project_id)
+    values = {name: getattr(change, name) for name in subject.blank}
+    _take(tx, subject, key, generation, change.change, values)
+
+
+def _take(
+    tx: Transaction, subject: Subject, key: str, generation: int, change: int, values: Mapping[str, Any]
+) -> None:
+    row = _Row.read(tx.db, subject, key)
+    edited = row.edited - _arrived(subject, row, values)
+    if row.values["deleted"] and not values["deleted"] and row.is_older_than(generation):
+        # The server was wound back behind the deletion, which is said again.
+        edited |= {"deleted"}
+    hidden = any(row.values[name] != values[name] for name in edited)
+    taken = {_column(name): _stored(tx, name, value) for name, value in values.items() if name not in edited}
+    if row.values["deleted"] and values["deleted"]:
+        taken.pop("deleted_at", None)
+    taken |= {
+        "edited": _joined(edited),
+        "offered": "",
+        "generation": generation,
+        "shadow": rows.encode({"change": change, "values": values}) if hidden else None,
+    }
+    tx.db.execute(
+        f"update {subject.table} set {', '.join(f'{name} = ?' for name in taken)} where {subject.key} = ?",
+        (*taken.values(), key),
+    )
+
+
+def _arrived(subject: Subject, row: "_Row", values: Mapping[str, Any]) -> frozenset[str]:
+    """Of a first save with an unknown answer: the fields that the server's row shows to have reached it."""
+    if any(values[name] != subject.blank[name] for name in row.offered):
+        return row.offered
+    return frozenset(name for name in row.offered if row.values[name] == subject.blank[name])
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    edited: frozenset[str]
+    offered: frozenset[str]
+    values: dict[str, Any]
+    generation: int | None
+    account_generation: int
+    shadow: dict[str, Any] | None
+
+    @classmethod
+    def find(
+        cls, db: Reader, subject: Subject, key: str, account_id: AccountId | None = None
+    ) -> "_Row | None":
+        columns = ", ".join(f"s.{_column(name)}" for name in subject.blank)
+        row = db.execute(
+            f"select s.edited, s.offered, s.generation, a.generation, s.shadow, {columns} from {subject.table} s "
+            f"join accounts a using (account_id) where s.{subject.key} = ?1 "
+            "and s.account_id = coalesce(?2, s.account_id)",
+            (key, account_id),
+        ).fetchone()
+        if row is None:
+            return None
+        edited, offered, generation, current, shadow, *stored = row
+        values = {name: _told(name, value) for name, value in zip(subject.blank, stored, strict=True)}
+        return cls(
+            split(edited), split(offered), values, generation, current, json.loads(shadow) if shadow else None
+        )
+
+    @classmethod
+    def read(cls, db: Reader, subject: Subject, key: str) -> "_Row":
+        row = cls.find(db, subject, key)
+        assert row is not None, "the caller holds this row"
+        return row
+
+    def is_older_than(self, generation: int) -> bool:
+        return self.generation is not None and self.generation < generation
+
+
+def _subject(edit: Edit) -> tuple[Subject, str]:
+    return (CHATS, edit.chat_id) if isinstance(edit, ChatEdit) else (PROJECTS, edit.project_id)
+
+
+def _column(name: str) -> str:
+    return "deleted_at" if name == "deleted" else name
+
+
+def _told(name: str, value: object) -> object:
+    if name == "deleted":
+        return value is not None
+    return bool(value) if name in ("pinned", "archived") else value
+
+
+def _stored(tx: Transaction, name: str, value: object) -> object:
+    if name == "deleted":
+        return tx.now() if value else None
+    return int(value) if isinstance(value, bool) else value
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ",".join(sorted(names))

@@ -182,6 +182,8 @@ _COLUMNS = (
     "alter table chats add column verified text",
     "alter table chats add column doubted text",
     "alter table chats add column suspect integer not null default 0 check (suspect in (0, 1))",
+    "alter table chats add column offered text not null default ''",
+    "alter table chats add column shadow text",
     "alter table messages add column checksum integer",
     "alter table messages add column withdrawn integer not null default 0 check (withdrawn in (0, 1))",
 )
@@ -209,6 +211,8 @@ _KINDS = (
         updated_at text not null,
         edited text not null default '',
         revision integer not null default 0,
+        offered text not null default '',
+        shadow text,
         generation integer,
         sync_error text
     ) strict
@@ -230,6 +234,8 @@ _KINDS = (
         created_at text not null,
         updated_at text not null,
         pending integer not null default 0 check (pending in (0, 1)),
+        generation integer,
+        shadow text,
         primary key (chat_id, source)
     ) strict
     """,
@@ -259,6 +265,8 @@ _KINDS = (
         summary text,
         updated_at text not null,
         pending integer not null default 0 check (pending in (0, 1)),
+        generation integer,
+        shadow text,
         sync_error text
     ) strict
     """,
