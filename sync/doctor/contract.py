@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-SCHEMA_VERSION: Final = "20261121150100"
+SCHEMA_VERSION: Final = "20261121160900"
 """The newest migration when this version of Homing was made."""
 
 NOWHERE: Final = "00000000-0000-4000-8000-000000000000"
@@ -41,6 +41,9 @@ PROBES: Final = (
         "PT4",
     ),
     Probe("pull_changes", {"p_epoch": None, "p_cursor": 0, "p_limit": 1}, OBJECT),
+    Probe("pull_summary", {"p_epoch": None, "p_cursor": 0, "p_limit": 1}, OBJECT),
+    Probe("pull_history", {"p_holes": [], "p_limit": 1}, OBJECT),
+    Probe("push_changes", {"p_projects": [], "p_chats": [], "p_batches": []}, OBJECT),
     Probe("chat_heads", {"p_after": None, "p_limit": 1}, ROWS),
     Probe(
         "begin_turn",

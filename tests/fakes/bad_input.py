@@ -66,6 +66,8 @@ _ITEMS: Final[Mapping[str, tuple[str, ...]]] = {
     "p_chats": ("chat_id", "title", "project_id", "model", "pinned", "deleted", "read_upto", "marked_unread"),
     "p_projects": ("project_id", "name", "description", "status", "url_id", "deleted"),
     "p_resources": ("source", "kind", "name", "body", "status", "reason"),
+    "p_batches": ("chat_id", "messages"),
+    "p_holes": ("chat_id", "first", "last"),
 }
 _OBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
     "p_snapshot": ("files", "summary"),
@@ -180,6 +182,8 @@ def _jsonb(name: str, known: Known) -> Strategy:
                 | {"status": st.sampled_from(["draft", "published", "archived", "lost"])},
             )
         ),
+        "p_batches": st.lists(_object({"chat_id": chat_id, "messages": _list(message)}, {}), max_size=4),
+        "p_holes": st.lists(_object({"chat_id": chat_id, "first": count, "last": count}, {}), max_size=4),
         "p_message_ids": _list(message_id),
         "p_sources": _list(source),
         "p_resources": _list(

@@ -72,6 +72,11 @@ def example(name: str, known: Known) -> Any:
         "p_chats": [{"chat_id": chat, "title": "Mine", "project_id": known.projects[0]}],
         "p_projects": [{"project_id": known.projects[0], "name": "Mine"}],
         "p_messages": [_said("other words", known.messages[0]) | {"turn_id": known.turns[0]}],
+        "p_batches": [
+            {"chat_id": chat, "messages": [_said("more words", f"pushed {chat}")]},
+            {"chat_id": gone, "messages": [_said("more words", "too late")]},
+        ],
+        "p_holes": [{"chat_id": chat, "first": 1, "last": 3}],
         "p_message_ids": list(known.messages[:2]),
         "p_resources": [
             {"source": known.sources[0], "kind": "skill", "name": "x", "status": "ok", "body": "x"}

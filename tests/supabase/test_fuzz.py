@@ -110,11 +110,24 @@ def _check_answer(answer: Rows | psycopg.Error, again: Rows | psycopg.Error, cho
     if isinstance(answer, psycopg.Error):
         _check_error(answer)
         return
-    lists = [value for name, value in chosen.items() if name in _ITEM_LISTS]
-    if lists:
-        assert len(answer) == len(lists[0])
+    lists = {name: value for name, value in chosen.items() if name in _ITEM_LISTS}
+    if "p_batches" in chosen:
+        _check_push(answer[0][0], chosen)
+    elif lists:
+        [items] = lists.values()
+        assert len(answer) == len(items)
         for row in answer:
             assert "rejected" not in row or str(row[-1]).endswith("."), row
+
+
+def _check_push(answer: dict[str, Any], chosen: dict[str, Any]) -> None:
+    for name in ("projects", "chats", "batches"):
+        assert len(answer[name]) == len(chosen[f"p_{name}"])
+    for batch, sent in zip(answer["batches"], chosen["p_batches"], strict=True):
+        assert len(batch["verdicts"]) == (0 if batch["fault"] else len(sent["messages"]))
+    verdicts = [*answer["projects"], *answer["chats"]]
+    for verdict in verdicts + [each for batch in answer["batches"] for each in batch["verdicts"]]:
+        assert verdict["status"] != "rejected" or verdict["reason"].endswith("."), verdict
 
 
 _ITEM_LISTS = ("p_messages", "p_chats", "p_projects", "p_message_ids", "p_resources", "p_sources")
