@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from storage import replacing
+from storage.clock import utc_now
 from storage.errors import StoreReadOnly
 from storage.schema import is_current, refuse_newer, steps
 from storage.translate import translated
@@ -24,7 +26,10 @@ def prepare(path: Path) -> None:
     """Creates the folder and brings the file to the current schema. Raises StoreUnavailable's kinds."""
     with translated(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replacing.finish(path)
     if not is_current(path):
+        if path.exists():
+            _back_up(path)
         _migrate(path)
 
 
@@ -58,6 +63,12 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+
+
+def _back_up(path: Path) -> None:
+    from storage import backups
+
+    backups.make(path, utc_now(), backups.Kind.MIGRATION)
 
 
 def _migrate(path: Path) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from storage import ballast
 from storage.connections import open_reader
-from storage.errors import StoreUnavailable
+from storage.errors import DiskFull, StoreUnavailable
 from storage.transaction import Reader
 from storage.translate import translated
 
@@ -27,7 +28,12 @@ class Readers:
 
     def read(self, query: Callable[[Reader], T]) -> T:
         """Runs the query on one snapshot of the store. StorageError when the file does not answer."""
-        return self._connection().read(query)
+        try:
+            return self._connection().read(query)
+        except DiskFull:
+            if not ballast.release(self._path.parent):
+                raise
+            return self._connection().read(query)
 
     def foreign_changes(self) -> bool:
         """Whether anybody else committed since this thread last asked."""

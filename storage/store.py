@@ -5,8 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from storage import ballast
 from storage.clock import utc_now
 from storage.connections import prepare
+from storage.errors import DiskFull
 from storage.lanes import Lane
 from storage.listeners import Listeners
 from storage.reading import Readers
@@ -16,6 +18,8 @@ from storage.writing import Writer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from storage.backups import Backup
 
 __all__ = ["Lane", "Reader", "Store", "Transaction"]
 
@@ -27,6 +31,7 @@ class Store:
 
     def __init__(self, path: Path, clock: Callable[[], datetime]) -> None:
         self.path = path
+        self._clock = clock
         self._listeners = Listeners()
         self._writer = Writer(path, clock, self._listeners.tell)
         self._readers = Readers(path)
@@ -37,6 +42,12 @@ class Store:
 
         Raises NewerSchema, StoreCorrupt, StoreReadOnly, StoreLocked or DiskFull.
         """
+        try:
+            prepare(path)
+            return cls(path, clock)
+        except DiskFull:
+            if not ballast.release(path.parent):
+                raise
         prepare(path)
         return cls(path, clock)
 
@@ -62,6 +73,18 @@ class Store:
     def foreign_changes(self) -> bool:
         """Whether the writer or another process committed since this thread's last call. Costs microseconds."""
         return self._readers.foreign_changes()
+
+    def keep_backups(self) -> "Backup | None":
+        """Makes what is due of today's backup and the ballast; next to nothing when neither is.
+
+        Call it from time to time, on a thread that may take seconds: reads and writes go on meanwhile. Returns the
+        backup that it made. Raises StoreCorrupt when it found damage, DiskFull when there is no room for a backup.
+        """
+        from storage import backups
+
+        ballast.keep(self.path.parent)
+        now = self._clock()
+        return backups.make(self.path, now) if backups.is_due(self.path, now) else None
 
     def close(self) -> None:
         """Finishes queued writes, tells the listeners, and closes. A second time does nothing."""

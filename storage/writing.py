@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from storage import ballast
 from storage.connections import open_writer
-from storage.errors import StoreUnavailable, UnknownOutcome
+from storage.errors import DiskFull, StoreUnavailable, UnknownOutcome
 from storage.lanes import Lane, LaneQueue
 from storage.records import Touched
 from storage.transaction import Transaction
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 T = TypeVar("T")
-_Job: TypeAlias = "tuple[Callable[[Transaction], Any], Future[Any]]"
+_Job: TypeAlias = "tuple[Callable[[Transaction], Any], Future[Any], Lane]"
 _SETTLED = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY})
 
 
@@ -45,7 +46,7 @@ class Writer:
     def write(self, job: Callable[[Transaction], T], lane: Lane) -> "Future[T]":
         """Queues the job. The future holds what it returned once that is durable, or what went wrong."""
         future: Future[T] = Future()
-        if not self._queue.put((job, future), lane):
+        if not self._queue.put((job, future, lane), lane):
             future.set_exception(StoreUnavailable("The store is closed: start Homing again"))
         return future
 
@@ -64,15 +65,26 @@ class Writer:
             # While this thread waits, it must not keep a job and all that hangs on it alive.
             del item
 
-    def _serve(self, job: Callable[[Transaction], T], future: "Future[T]") -> None:
+    def _serve(self, job: Callable[[Transaction], T], future: "Future[T]", lane: Lane) -> None:
         if not future.set_running_or_notify_cancel():
             return
         try:
-            result = self._perform(job)
+            result = self._perform_if_room(job, lane)
         except BaseException as error:  # noqa: BLE001 - the job runner: the future carries it
             future.set_exception(error)
         else:
             future.set_result(result)
+
+    def _perform_if_room(self, job: Callable[[Transaction], T], lane: Lane) -> T:
+        if lane is Lane.SYNC and ballast.is_tight(self._path.parent):
+            raise DiskFull("The disk is almost full: free some space, then sync goes on by itself")
+        try:
+            return self._perform(job)
+        except DiskFull:
+            if lane is Lane.PERSON:
+                # What was just asked for fails all the same; the next try has room, and so has SQLite's log.
+                ballast.release(self._path.parent)
+            raise
 
     def _perform(self, job: Callable[[Transaction], T]) -> T:
         with translated(self._path):

@@ -256,8 +256,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_really_full_disk_loses_nothing_acknowledged_and_passes(small_disk: Path) -> None:
     """I32: reads go on, what was acknowledged stays, and writing resumes by itself."""
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * 300_000)
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 300_000)
     store = Store.open(small_disk / "homing.sqlite3")
     start(store)
     acknowledged = fill_up(store)
@@ -265,7 +265,7 @@ def test_a_really_full_disk_loses_nothing_acknowledged_and_passes(small_disk: Pa
     assert ids(store) == acknowledged
     with pytest.raises(DiskFull):
         say(store, failed, "words " * 2000)
-    ballast.unlink()
+    filler.unlink()
     say(store, failed, "words " * 2000)
     assert ids(store) == [failed, *acknowledged]
     store.close()
@@ -290,7 +290,7 @@ def fill_up(store: Store) -> list[str]:
 
 def test_a_disk_with_no_room_at_all_is_told_in_one_line(small_disk: Path) -> None:
     with pytest.raises(OSError, match="No space"):
-        (small_disk / "ballast").write_bytes(b"x" * 2_000_000)
+        (small_disk / "filler").write_bytes(b"x" * 2_000_000)
     for path in (small_disk / "homing.sqlite3", small_disk / "profiles" / "a" / "homing.sqlite3"):
         with pytest.raises(DiskFull, match="free some space"):
             Store.open(path)

@@ -1,0 +1,34 @@
+"""The certainty that nobody uses a store's file, whatever is left of it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from storage.errors import StoreLocked
+
+_SHARED_FIRST: Final = 0x40000000 + 2
+_SHARED_SIZE: Final = 510
+"""The bytes that every connection of SQLite holds a read lock on; SQLite's file format fixes them."""
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keeps other processes out of the file inside. StoreLocked when one has it open.
+
+    This process must have closed it before: its own connections are not seen, and would lose their locks.
+    """
+    if os.name != "posix" or not path.exists():
+        yield  # Windows renames no file that is open, which shows the same
+        return
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
+        yield
+    except BlockingIOError as error:
+        raise StoreLocked(f"Another Homing holds {path.name}: close it, then try again") from error
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,59 @@
+"""Looks for damage that SQLite does not meet by itself: every page, and every message's sum."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from storage.checksums import fits
+from storage.errors import StoreCorrupt
+from storage.records import ChatId, MessageId
+from storage.transaction import Reader
+
+_COUNTED: Final = ("chats", "messages", "drafts")
+_MOST: Final = 3
+
+
+def faults(db: Reader) -> list[str]:
+    """What `pragma integrity_check` finds in pages, rows and indexes; empty when all is well."""
+    try:
+        found = [str(row[0]) for row in db.execute(f"pragma integrity_check({_MOST})")]
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    return [] if found == ["ok"] else found
+
+
+def misfits(db: Reader) -> Iterator[tuple[ChatId, MessageId]]:
+    """Messages whose text is not what was written. Reads all of them: a second and a half at 100,000."""
+    if not any(
+        name == "checksum" for (name,) in db.execute("select name from pragma_table_info('messages')")
+    ):
+        return
+    columns = "chat_id, checksum, message_id, role, content, annotations"
+    for chat_id, *row in db.execute(f"select {columns} from messages where checksum is not null"):
+        if not fits(*row):
+            yield chat_id, row[1]
+
+
+def counts(db: Reader) -> dict[str, int]:
+    """Rows of the tables that hold a person's words."""
+    known = {name for (name,) in db.execute("select name from sqlite_schema where type = 'table'")}
+    return {
+        table: db.execute(f"select count(*) from {table}").fetchone()[0]
+        for table in _COUNTED
+        if table in known
+    }
+
+
+def check_copy(copy: Path, path: Path, expected: dict[str, int]) -> None:
+    """StoreCorrupt when the closed copy of the store `path` is damaged or holds other than the expected rows."""
+    with closing(open_copy(copy)) as db:
+        found = faults(db) or ([] if counts(db) == expected else ["rows are missing"])
+    if found:
+        raise StoreCorrupt(f"{path.name} is damaged ({found[0]}): let Homing repair it; nothing was deleted")
+
+
+def open_copy(copy: Path) -> sqlite3.Connection:
+    """A closed file that nobody writes, without leaving anything beside it."""
+    return sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
