@@ -7,6 +7,7 @@ from typing import Final
 class Rpc(StrEnum):
     """The functions that a client calls as `POST /rest/v1/rpc/<name>`."""
 
+    SAVE_PROJECTS = "save_projects"
     SAVE_CHATS = "save_chats"
     APPEND_MESSAGES = "append_messages"
     LIST_MESSAGES = "list_messages"
@@ -16,6 +17,12 @@ class Rpc(StrEnum):
     PUSH_CHANGES = "push_changes"
     PULL_SUMMARY = "pull_summary"
     PULL_HISTORY = "pull_history"
+    DELETE_MESSAGES = "delete_messages"
+    CLEAR_CHAT = "clear_chat"
+    PIN_CONTEXT = "pin_context"
+    UNPIN_CONTEXT = "unpin_context"
+    SAVE_SNAPSHOT = "save_snapshot"
+    GET_SNAPSHOT = "get_snapshot"
 
 
 APPEND_MAX_MESSAGES: Final = 500

@@ -1,216 +1,194 @@
-"""The server's answers, parsed at the border into the store's records; what they hold beyond that is ignored."""
+"""The server's verdicts, parsed at the border into the store's records; what they hold beyond that is ignored."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
-from storage.clock import rfc3339
 from storage.exchange import (
     Batch,
-    ChangePage,
+    BatchFault,
+    BatchVerdict,
     ChatChange,
     ChatEdit,
     ChatVerdict,
-    MessageChange,
+    Errand,
+    ErrandKind,
+    ErrandVerdict,
+    Head,
+    Parcel,
+    ProjectChange,
+    ProjectEdit,
+    ProjectVerdict,
+    Receipt,
+    Span,
     Verdict,
     VerdictStatus,
 )
-from storage.records import ChatId, Message, MessageId, MessageStatus, Part, Role
-from sync.errors import Unreachable
+from storage.records import ChatId, MessageId, ProjectId
+from sync.wire.bodies import parsed_object, parsed_rows
+from sync.wire.changes import Epoch, records
 from sync.wire.replies import unreadable
+from sync.wire.rows import Count, Number
 
-MAX_CHANGE = 2**63 - 1
-
-Count = Annotated[int, Field(ge=0, le=MAX_CHANGE)]
+Saving = Literal["saved", "rejected"]
+Row = TypeVar("Row")
 
 
 class _VerdictRow(BaseModel):
     message_id: str
     status: VerdictStatus
-    sequence_num: Annotated[int, Field(ge=1, le=MAX_CHANGE)] | None = None
+    sequence_num: Number | None = None
     reason: str | None = None
 
 
 class _ChatVerdictRow(BaseModel):
     chat_id: str
-    status: Literal["saved", "rejected"]
+    status: Saving
     reason: str | None = None
 
 
-class _ChatRow(BaseModel):
+class _ProjectVerdictRow(BaseModel):
+    project_id: str
+    status: Saving
+    reason: str | None = None
+
+
+class _BatchRow(BaseModel):
     chat_id: str
-    title: str | None = None
-    project_id: str | None = None
-    model: str | None = None
-    pinned: bool = False
-    archived: bool = False
-    deleted: bool = False
-    created_at: str
+    fault: BatchFault | None = None
+    verdicts: list[_VerdictRow] = []
 
 
-class _MessageRow(BaseModel):
-    chat_id: str
-    message_id: str
-    sequence_num: Annotated[int, Field(ge=1, le=MAX_CHANGE)]
-    role: Role
-    content: list[Part] | None = None
-    annotations: Any | None = None
-    turn_id: str | None = None
-    status: MessageStatus = MessageStatus.COMPLETE
-    revision: int = 0
-    created_at: str
-    deleted_at: str | None = None
-
-
-class _Chat(BaseModel):
-    change: Count
-    row: _ChatRow
-
-
-class _Message(BaseModel):
-    change: Count
-    row: _MessageRow
-
-
-class _Later(BaseModel):
-    """A kind of change that a later version knows."""
-
-    change: Count
-
-
-def _kind(change: object) -> str:
-    kind = change.get("kind") if isinstance(change, dict) else None
-    return kind if kind in ("chat", "message") else "later"
-
-
-_Change = Annotated[
-    Annotated[_Chat, Tag("chat")] | Annotated[_Message, Tag("message")] | Annotated[_Later, Tag("later")],
-    Discriminator(_kind),
-]
-
-
-class _Changes(BaseModel):
-    epoch: Annotated[str, Field(min_length=1)]
-    cursor: Count
+class _Push(BaseModel):
+    epoch: Epoch
+    before: Count
     head: Count
+    projects: list[_ProjectVerdictRow]
+    chats: list[_ChatVerdictRow]
+    batches: list[_BatchRow]
+    changes: list[Any]
+
+
+class _HeadRow(BaseModel):
+    chat_id: str
+    last_sequence_num: Count
+    message_count: Count
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+
+
+class _ErrandRow(BaseModel):
+    status: str
+    reason: str | None = None
+
+
+class _Cleared(BaseModel):
     more: bool
-    reset: bool
-    changes: list[_Change]
 
 
-_VERDICTS: TypeAdapter[list[_VerdictRow]] = TypeAdapter(list[_VerdictRow])
-_CHAT_VERDICTS: TypeAdapter[list[_ChatVerdictRow]] = TypeAdapter(list[_ChatVerdictRow])
-_CHANGES: TypeAdapter[_Changes] = TypeAdapter(_Changes)
+_VERDICTS: Final = TypeAdapter(list[_VerdictRow])
+_CHAT_VERDICTS: Final = TypeAdapter(list[_ChatVerdictRow])
+_PROJECT_VERDICTS: Final = TypeAdapter(list[_ProjectVerdictRow])
+_HEADS: Final = TypeAdapter(list[_HeadRow])
+_ERRAND_ROWS: Final = TypeAdapter(list[_ErrandRow])
+
+REFUSING: Final = frozenset({"rejected", "conflict"})
+"""What a row of an errand's answer says when nothing was done."""
 
 
-def message_json(message: Message) -> dict[str, Any]:
-    """A message as `append_messages` takes it."""
-    row: dict[str, Any] = {
-        "message_id": message.message_id,
-        "role": message.role.value,
-        "content": message.content,
-        "created_at": message.created_at,
-    }
-    if message.annotations is not None:
-        row["annotations"] = message.annotations
-    if message.turn_id is not None:
-        row["turn_id"] = message.turn_id
-    return row
-
-
-def verdicts(answer: object, batch: Batch) -> tuple[Verdict, ...]:
+def verdicts(body: bytes, batch: Batch) -> tuple[Verdict, ...]:
     """Exactly one verdict for each message of the batch, in its order, or UpdateNeeded."""
-    rows = _VERDICTS.validate_python(_json(answer))
+    return _verdicts(_VERDICTS.validate_python(parsed_rows(body)), batch)
+
+
+def chat_verdicts(body: bytes, edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
+    """Exactly one verdict for each edited chat, in their order, or UpdateNeeded."""
+    return _chat_verdicts(_CHAT_VERDICTS.validate_python(parsed_rows(body)), edits)
+
+
+def project_verdicts(body: bytes, edits: Sequence[ProjectEdit]) -> tuple[ProjectVerdict, ...]:
+    """Exactly one verdict for each edited project, in their order, or UpdateNeeded."""
+    return _project_verdicts(_PROJECT_VERDICTS.validate_python(parsed_rows(body)), edits)
+
+
+def receipt(body: bytes, parcel: Parcel) -> Receipt:
+    """Exactly one verdict for everything in the parcel, in its order, or UpdateNeeded."""
+    push = _Push.model_validate(parsed_object(body, "epoch"))
+    if push.head < push.before:
+        raise unreadable()
+    batches = _each([(row.chat_id, row) for row in push.batches], [batch.chat_id for batch in parcel.batches])
+    changes = records(push.changes)
+    return Receipt(
+        projects=_project_verdicts(push.projects, parcel.projects),
+        chats=_chat_verdicts(push.chats, parcel.edits),
+        batches=tuple(_batch_verdict(row, batch) for row, batch in zip(batches, parcel.batches, strict=True)),
+        changes=tuple(each for each in changes if isinstance(each, ChatChange | ProjectChange)),
+        span=Span(push.epoch, push.before, push.head),
+    )
+
+
+def heads(body: bytes) -> tuple[Head, ...]:
+    """A page of heads, in the server's order."""
+    rows = _HEADS.validate_python(parsed_rows(body))
+    return tuple(
+        Head(ChatId(row.chat_id), row.last_sequence_num, row.message_count, row.digest) for row in rows
+    )
+
+
+def errand_verdict(body: bytes, errand: Errand) -> ErrandVerdict:
+    """What became of an errand; of several items the first that was refused gives the reason."""
+    match errand.kind:
+        case ErrandKind.CLEAR_CHAT:
+            return ErrandVerdict(True, None, _Cleared.model_validate(parsed_object(body, "more")).more)
+        case ErrandKind.SAVE_SNAPSHOT:
+            return _errand_verdict([_ErrandRow.model_validate(parsed_object(body, "status"))])
+        case ErrandKind.DELETE_MESSAGES | ErrandKind.UNPIN_CONTEXT:
+            # Only what the server never had is refused: it is not there, as was asked for.
+            _ERRAND_ROWS.validate_python(parsed_rows(body))
+            return ErrandVerdict(True, None)
+        case ErrandKind.PIN_CONTEXT:
+            return _errand_verdict(_ERRAND_ROWS.validate_python(parsed_rows(body)))
+
+
+def _errand_verdict(rows: Sequence[_ErrandRow]) -> ErrandVerdict:
+    refused = next((row for row in rows if row.status in REFUSING), None)
+    return ErrandVerdict(True, None) if refused is None else ErrandVerdict(False, refused.reason)
+
+
+def _verdicts(rows: Sequence[_VerdictRow], batch: Batch) -> tuple[Verdict, ...]:
     if any(row.sequence_num is None and row.status is not VerdictStatus.REJECTED for row in rows):
         raise unreadable()
-    by_id = {row.message_id: row for row in rows}
-    _require_each(by_id, len(rows), [message.message_id for message in batch.messages])
-    return tuple(_verdict(by_id[message.message_id]) for message in batch.messages)
-
-
-def chat_verdicts(answer: object, edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
-    """Exactly one verdict for each edited chat, in their order, or UpdateNeeded."""
-    rows = _CHAT_VERDICTS.validate_python(_json(answer))
-    by_id = {row.chat_id: row for row in rows}
-    _require_each(by_id, len(rows), [edit.chat_id for edit in edits])
-    return tuple(_chat_verdict(by_id[edit.chat_id]) for edit in edits)
-
-
-def change_page(answer: object) -> ChangePage:
-    """One pull. Changes of a kind unknown here are left out, and the cursor passes over them."""
-    page = _CHANGES.validate_python(_json(answer))
-    return ChangePage(
-        epoch=page.epoch,
-        cursor=page.cursor,
-        head=page.head,
-        more=page.more,
-        reset=page.reset,
-        changes=tuple(_record(change) for change in page.changes if not isinstance(change, _Later)),
+    ordered = _each(
+        [(row.message_id, row) for row in rows], [message.message_id for message in batch.messages]
+    )
+    return tuple(
+        Verdict(MessageId(row.message_id), row.status, row.sequence_num, row.reason) for row in ordered
     )
 
 
-def _verdict(row: _VerdictRow) -> Verdict:
-    return Verdict(MessageId(row.message_id), row.status, row.sequence_num, row.reason)
+def _chat_verdicts(rows: Sequence[_ChatVerdictRow], edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
+    ordered = _each([(row.chat_id, row) for row in rows], [edit.chat_id for edit in edits])
+    return tuple(ChatVerdict(ChatId(row.chat_id), row.status == "saved", row.reason) for row in ordered)
 
 
-def _chat_verdict(row: _ChatVerdictRow) -> ChatVerdict:
-    return ChatVerdict(ChatId(row.chat_id), row.status == "saved", row.reason)
-
-
-def _record(change: _Chat | _Message) -> ChatChange | MessageChange:
-    return _chat_change(change) if isinstance(change, _Chat) else _message_change(change)
-
-
-def _chat_change(change: _Chat) -> ChatChange:
-    row = change.row
-    return ChatChange(
-        change=change.change,
-        chat_id=ChatId(row.chat_id),
-        title=row.title or "",
-        project_id=row.project_id,
-        model=row.model,
-        pinned=row.pinned,
-        archived=row.archived,
-        deleted=row.deleted,
-        created_at=_moment(row.created_at),
+def _project_verdicts(
+    rows: Sequence[_ProjectVerdictRow], edits: Sequence[ProjectEdit]
+) -> tuple[ProjectVerdict, ...]:
+    ordered = _each([(row.project_id, row) for row in rows], [edit.project_id for edit in edits])
+    return tuple(
+        ProjectVerdict(ProjectId(row.project_id), row.status == "saved", row.reason) for row in ordered
     )
 
 
-def _message_change(change: _Message) -> MessageChange:
-    row = change.row
-    return MessageChange(
-        change=change.change,
-        chat_id=ChatId(row.chat_id),
-        message_id=MessageId(row.message_id),
-        sequence_num=row.sequence_num,
-        role=row.role,
-        content=tuple(row.content or ()),
-        annotations=row.annotations,
-        turn_id=row.turn_id,
-        status=row.status,
-        revision=row.revision,
-        deleted=row.deleted_at is not None,
-        created_at=_moment(row.created_at),
-    )
+def _batch_verdict(row: _BatchRow, batch: Batch) -> BatchVerdict:
+    if row.fault is not None:
+        return BatchVerdict(batch.chat_id, row.fault, ())
+    return BatchVerdict(batch.chat_id, None, _verdicts(row.verdicts, batch))
 
 
-def _moment(text: str) -> str:
-    """A time in the store's own form, so that a message reads the same on the device that wrote it."""
-    try:
-        return rfc3339(datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
-        return text
-
-
-def _json(answer: object) -> object:
-    """The official client hands over a body that is no JSON as text."""
-    if isinstance(answer, str):
-        raise Unreachable("The server's answer is cut off: Homing tries again by itself.")
-    return answer
-
-
-def _require_each(answered: Mapping[str, object], rows: int, asked: Sequence[str]) -> None:
-    if rows != len(answered) or set(answered) != set(asked):
+def _each(answered: Sequence[tuple[str, Row]], asked: Sequence[str]) -> list[Row]:
+    """Exactly one row for each that was asked for, in that order."""
+    by_id = dict(answered)
+    if len(answered) != len(by_id) or len(asked) != len(by_id) or set(by_id) != set(asked):
         raise unreadable()
+    return [by_id[each] for each in asked]

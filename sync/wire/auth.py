@@ -49,7 +49,7 @@ async def refresh(server: Endpoint, session: Session) -> Session:
         if error.code in (BAD_KEY, BAD_URL):
             raise
         raise RetryLater(
-            "The server does not renew the login just now: Homing tries again by itself."
+            "The server does not renew the login just now: try again in a while; nothing is lost."
         ) from None
 
 

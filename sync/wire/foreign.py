@@ -14,7 +14,7 @@ from supabase_auth import errors as gotrue
 
 from sync.errors import Refused, RetryLater, SyncError, Unreachable
 from sync.wire.endpoint import BAD_URL
-from sync.wire.replies import CODE, answered, not_the_server, refusal, unreadable
+from sync.wire.replies import CODE, answered, not_the_server, proxy_wants_login, refusal, unreadable
 
 UNENCODABLE: Final = "22P05"
 """What a request holds that JSON cannot carry goes by PostgreSQL's code for a character it cannot translate."""
@@ -54,7 +54,7 @@ def _connection(error: BaseException) -> SyncError:
             return Unreachable("No secure connection to the server: check that the address starts rightly.")
         if isinstance(cause, socket.gaierror):
             return Unreachable("The server's name is not found: check the network and the address.")
-    return Unreachable("The server is not reachable: check the network; Homing tries again by itself.")
+    return Unreachable("The server is not reachable: check the network, then try again.")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -64,6 +64,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.append(cause)
         yield cause
         cause = cause.__cause__ or cause.__context__
+
+
+def _proxy(error: httpx.ProxyError) -> SyncError:
+    if str(error).startswith("407"):
+        return proxy_wants_login()
+    return Unreachable("The proxy of this network refuses: check the proxy's settings.")
 
 
 def _status(error: httpx.HTTPStatusError) -> SyncError:
@@ -77,7 +83,9 @@ def _api(error: APIError) -> SyncError:
         known = answered(int(code), {}, json.dumps({"message": error.message}).encode())
     else:
         known = refusal(code) if CODE.fullmatch(code) else None
-    return known or RetryLater("The server failed in a way it did not explain: Homing tries again by itself.")
+    return known or RetryLater(
+        "The server failed in a way it did not explain: try again in a while; nothing is lost."
+    )
 
 
 def _auth(error: gotrue.AuthError) -> SyncError:
@@ -85,7 +93,7 @@ def _auth(error: gotrue.AuthError) -> SyncError:
         return translate(error.__cause__) or unreadable()
     status = getattr(error, "status", 0)
     known = refusal(str(error.code), status) if error.code else None
-    return known or RetryLater("The server's login service failed: Homing tries again by itself.")
+    return known or RetryLater("The server's login service failed: try again in a while; nothing is lost.")
 
 
 def _invalid(error: ValidationError) -> SyncError:
@@ -106,8 +114,8 @@ def _unencodable(_: BaseException) -> SyncError:
     return Refused("This holds characters or numbers that cannot be sent: write it anew.", UNENCODABLE)
 
 
-_slow = _unreachable("The server does not answer in time: Homing tries again by itself.")
-_broken = _unreachable("The connection broke: Homing tries again by itself.")
+_slow = _unreachable("The server does not answer in time: check the network, then try again.")
+_broken = _unreachable("The connection broke: check the network, then try again.")
 
 TABLE: Final[dict[type[BaseException], Callable[[Any], SyncError]]] = {
     httpx.HTTPStatusError: _status,
@@ -122,7 +130,7 @@ TABLE: Final[dict[type[BaseException], Callable[[Any], SyncError]]] = {
     httpx.LocalProtocolError: _broken,
     httpx.RemoteProtocolError: _broken,
     httpx.DecodingError: _broken,
-    httpx.ProxyError: _unreachable("The proxy of this network refuses: check the proxy's settings."),
+    httpx.ProxyError: _proxy,
     httpx.TooManyRedirects: _unreachable("The address leads in a circle: check it."),
     httpx.UnsupportedProtocol: _bad_url,
     httpx.InvalidURL: _bad_url,

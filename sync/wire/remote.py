@@ -1,115 +1,163 @@
-"""The server's functions over the official Supabase client: records in, records out, only SyncError raised."""
+"""One account's server in the store's records: work out, verdicts and changes in, only SyncError raised."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Final
 
-from storage.exchange import Batch, ChangePage, ChatEdit, ChatVerdict, Verdict
-from storage.records import Cursor
-from sync.errors import SessionOver, SignInAgain, Unreachable
+from storage.exchange import (
+    Batch,
+    BatchFault,
+    BatchVerdict,
+    ChangePage,
+    ChatEdit,
+    ChatVerdict,
+    Errand,
+    ErrandKind,
+    ErrandVerdict,
+    Head,
+    HistoryPage,
+    Hole,
+    Parcel,
+    ProjectEdit,
+    ProjectVerdict,
+    Receipt,
+    Verdict,
+)
+from storage.records import ChatId, Cursor
+from sync.errors import Refused, UnknownFunction
 from sync.login.session import AccessTokens
-from sync.protocol import Rpc
-from sync.wire.endpoint import endpoint
-from sync.wire.transport import CALL_SECONDS, http_client
+from sync.protocol import APPEND_MAX_MESSAGES, Rpc
+from sync.wire.calls import Calls
+from sync.wire.outgoing import (
+    ORDERS,
+    batch_json,
+    chat_json,
+    errand_arguments,
+    project_json,
+    push_arguments,
+)
 
-if TYPE_CHECKING:
-    import httpx
-    from supabase import AsyncClient
+_FAULTS: Final = {"PT404": BatchFault.UNKNOWN, "PT410": BatchFault.DELETED}
+
+_REFUSED_ERRANDS: Final = frozenset({"PT400", "PT404", "PT410", "PT413"})
+_DONE_BY_THE_END: Final = frozenset(
+    {ErrandKind.DELETE_MESSAGES, ErrandKind.CLEAR_CHAT, ErrandKind.UNPIN_CONTEXT}
+)
+"""What a chat that is not there any more has had done to it."""
 
 
 class SupabaseRemote:
     """One account's server, for one asyncio loop. Constructing it checks the address and touches no network."""
 
     def __init__(self, url: str, key: str, tokens: AccessTokens) -> None:
-        self._endpoint = endpoint(url, key)
-        self._tokens = tokens
-        self._closed = False
-        self._calls = 0
-        self._http: httpx.AsyncClient | None = None
-        self._client: AsyncClient | None = None
+        self._calls = Calls(url, key, tokens)
+        self._lacks_push = False
+
+    async def push(self, parcel: Parcel) -> Receipt:
+        """One verdict for each of all. After an error the parcel may be on the server: send it again."""
+        if not self._lacks_push:
+            try:
+                return await self._push(parcel)
+            except UnknownFunction:
+                self._lacks_push = True
+        return await self._push_in_steps(parcel)
+
+    async def save_projects(self, edits: Sequence[ProjectEdit]) -> tuple[ProjectVerdict, ...]:
+        """One verdict per edit. Only the fields that an edit names are sent."""
+        from sync.wire import answers
+
+        arguments = {"p_projects": [project_json(edit) for edit in edits]}
+        return await self._calls.call(
+            Rpc.SAVE_PROJECTS, arguments, lambda body: answers.project_verdicts(body, edits)
+        )
 
     async def save_chats(self, edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
         """One verdict per edit. Only the fields that an edit names are sent."""
         from sync.wire import answers
-        from sync.wire.foreign import translated
 
-        rows = [{"chat_id": edit.chat_id, **edit.fields} for edit in edits]
-        answer = await self._call(Rpc.SAVE_CHATS, {"p_chats": rows})
-        with translated():
-            return answers.chat_verdicts(answer, edits)
+        arguments = {"p_chats": [chat_json(edit) for edit in edits]}
+        return await self._calls.call(
+            Rpc.SAVE_CHATS, arguments, lambda body: answers.chat_verdicts(body, edits)
+        )
 
     async def append_messages(self, batch: Batch) -> tuple[Verdict, ...]:
         """One verdict per message. After an error the messages may be on the server: send them again."""
         from sync.wire import answers
-        from sync.wire.foreign import translated
 
-        rows = [answers.message_json(message) for message in batch.messages]
-        answer = await self._call(Rpc.APPEND_MESSAGES, {"p_chat_id": batch.chat_id, "p_messages": rows})
-        with translated():
-            return answers.verdicts(answer, batch)
+        arguments = {"p_chat_id": batch.chat_id, "p_messages": batch_json(batch)}
+        return await self._calls.call(
+            Rpc.APPEND_MESSAGES, arguments, lambda body: answers.verdicts(body, batch)
+        )
 
     async def pull_changes(self, cursor: Cursor, limit: int) -> ChangePage:
         """The changes after the cursor, at most `limit` of them."""
-        from sync.wire import answers
-        from sync.wire.foreign import translated
+        return await self._pull(Rpc.PULL_CHANGES, cursor, limit)
 
-        arguments = {"p_epoch": cursor.epoch, "p_cursor": cursor.change, "p_limit": limit}
-        answer = await self._call(Rpc.PULL_CHANGES, arguments)
-        with translated():
-            return answers.change_page(answer)
+    async def pull_summary(self, cursor: Cursor, limit: int) -> ChangePage:
+        """As `pull_changes`, without the messages. UnknownFunction from a server that is older."""
+        return await self._pull(Rpc.PULL_SUMMARY, cursor, limit)
+
+    async def pull_history(self, holes: Sequence[Hole], limit: int) -> HistoryPage:
+        """The messages in the holes, each hole from its last number downwards. UnknownFunction as above."""
+        from sync.wire import changes
+
+        asked = [{"chat_id": hole.chat_id, "first": hole.first, "last": hole.last} for hole in holes]
+        return await self._calls.call(
+            Rpc.PULL_HISTORY, {"p_holes": asked, "p_limit": limit}, changes.history_page
+        )
+
+    async def pull_heads(self, after: ChatId | None, limit: int) -> tuple[Head, ...]:
+        """The heads of the chats after this one, by id; fewer than `limit` are the last."""
+        from sync.wire import answers
+
+        return await self._calls.call(Rpc.CHAT_HEADS, {"p_after": after, "p_limit": limit}, answers.heads)
+
+    async def run_errand(self, errand: Errand) -> ErrandVerdict:
+        """Run it; twice is as good as once."""
+        from sync.wire import answers
+
+        function, arguments = ORDERS[errand.kind].function, errand_arguments(errand)
+        try:
+            return await self._calls.call(
+                function, arguments, lambda body: answers.errand_verdict(body, errand)
+            )
+        except Refused as error:
+            if error.code not in _REFUSED_ERRANDS:
+                raise
+            done = errand.kind in _DONE_BY_THE_END and error.code in _FAULTS
+            return ErrandVerdict(True, None) if done else ErrandVerdict(False, str(error))
 
     async def aclose(self) -> None:
         """Close for good. A call under way ends by itself first, one that waits for its token fails."""
-        self._closed = True
-        await self._close_when_idle()
+        await self._calls.aclose()
 
-    async def _close_when_idle(self) -> None:
-        # httpx would not close a connection that is only being made while its client closes.
-        if self._closed and not self._calls:
-            http, self._http, self._client = self._http, None, None
-            if http is not None:
-                await http.aclose()
+    async def _push(self, parcel: Parcel) -> Receipt:
+        from sync.wire import answers
 
-    async def _call(self, function: Rpc, arguments: Mapping[str, Any]) -> object:
-        self._calls += 1
+        return await self._calls.call(
+            Rpc.PUSH_CHANGES, push_arguments(parcel), lambda body: answers.receipt(body, parcel)
+        )
+
+    async def _pull(self, function: Rpc, cursor: Cursor, limit: int) -> ChangePage:
+        from sync.wire import changes
+
+        arguments = {"p_epoch": cursor.epoch, "p_cursor": cursor.change, "p_limit": limit}
+        return await self._calls.call(function, arguments, changes.change_page)
+
+    async def _push_in_steps(self, parcel: Parcel) -> Receipt:
+        """One after the other, in the order in which a whole push does it."""
+        projects = await self.save_projects(parcel.projects) if parcel.projects else ()
+        chats = await self.save_chats(parcel.edits) if parcel.edits else ()
+        batches = tuple([await self._append(batch) for batch in parcel.batches])
+        return Receipt(projects, chats, batches, changes=(), span=None)
+
+    async def _append(self, batch: Batch) -> BatchVerdict:
+        verdicts: list[Verdict] = []
         try:
-            return await self._ask(function, arguments)
-        finally:
-            self._calls -= 1
-            await self._close_when_idle()
-
-    async def _ask(self, function: Rpc, arguments: Mapping[str, Any]) -> object:
-        token = await self._tokens.access_token()
-        try:
-            return await self._send(function, arguments, token)
-        except SessionOver:
-            raise
-        except SignInAgain:
-            token = await self._tokens.renewed(token)
-        return await self._send(function, arguments, token)
-
-    async def _send(self, function: Rpc, arguments: Mapping[str, Any], token: str) -> object:
-        from sync.wire.foreign import translated
-
-        with translated():
-            async with asyncio.timeout(CALL_SECONDS):
-                # The builder copies the headers before anything is awaited, so calls side by side keep their own token.
-                request = self._connected().postgrest.auth(token).rpc(function.value, dict(arguments))
-                return (await request.execute()).data
-
-    def _connected(self) -> "AsyncClient":
-        if self._closed:
-            raise Unreachable("This connection was closed: sync goes on with a new one.")
-        if self._client is None:
-            from supabase import AsyncClient, AsyncClientOptions
-
-            self._http = http_client(self._endpoint)
-            options = AsyncClientOptions(
-                auto_refresh_token=False,
-                persist_session=False,
-                httpx_client=self._http,
-                postgrest_client_retry=False,
-            )
-            # Not create_client: that one looks for a session of its own, and falls back to the anonymous role.
-            self._client = AsyncClient(self._endpoint.url, self._endpoint.key, options)
-        return self._client
+            for start in range(0, len(batch.messages), APPEND_MAX_MESSAGES):
+                part = Batch(batch.chat_id, batch.messages[start : start + APPEND_MAX_MESSAGES])
+                verdicts += await self.append_messages(part)
+        except Refused as error:
+            if error.code not in _FAULTS:
+                raise
+            return BatchVerdict(batch.chat_id, _FAULTS[error.code], ())
+        return BatchVerdict(batch.chat_id, None, tuple(verdicts))

@@ -8,7 +8,19 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sync.errors import Refused, RetryLater, SessionOver, SignInAgain, SyncError, Unreachable, UpdateNeeded
+from sync.errors import (
+    AccountGone,
+    CaptivePortal,
+    QuotaExceeded,
+    Refused,
+    RetryLater,
+    SessionOver,
+    SignInAgain,
+    SyncError,
+    UnknownFunction,
+    Unreachable,
+    UpdateNeeded,
+)
 from sync.wire.endpoint import BAD_KEY
 
 DEFINITIVE: Final = frozenset(
@@ -28,7 +40,6 @@ _SIGN_IN: Final = {
     "email_not_confirmed": "The address is not confirmed yet: open the link in the mail, then sign in.",
     "bad_jwt": "The login is not valid any more: sign in again.",
     "no_authorization": "The login is missing: sign in again.",
-    "user_not_found": "The server does not know this account any more: sign in again.",
     "PT401": "The login is not valid any more: sign in again.",
     "PGRST301": "The login has expired: sign in again.",
     "PGRST302": "The login is missing: sign in again.",
@@ -55,8 +66,15 @@ _REFUSED: Final = {
 _ELSEWHERE: Final = frozenset({"PT421", "PGRST125"})
 """The server is asked by a name that is not its own, or there is nothing at the path."""
 
-_UPDATE: Final = frozenset(
-    {"PGRST106", "PGRST107", "PGRST117", "PGRST202", "PGRST203", "PGRST205", "42883", "42P01"}
+_UPDATE: Final = frozenset({"PGRST106", "PGRST107", "PGRST117", "PGRST203", "PGRST205", "42P01"})
+
+_NO_SUCH_FUNCTION: Final = frozenset({"PGRST202", "42883"})
+
+_GONE: Final = "user_not_found"
+
+# Payment and storage of gateways, PostgreSQL's full disk, and what hosted projects say when their share is used up.
+_QUOTA: Final = re.compile(
+    r"PT402|PT507|53100|(project|storage|egress|database)?_?quota_?exceeded|exceed_\w+_quota"
 )
 
 # SQLSTATE classes and words that pass by themselves: connection, rollback, resources, locks, operators, read-only.
@@ -67,6 +85,8 @@ _PATIENCE: Final = re.compile(
 _REFUSAL: Final = re.compile(r"PT4\d\d|PGRST1\d\d|(0A|21|22|23|42|44|54|P0)[0-9A-Z]{3}")
 
 CODE: Final = re.compile(r"\w{1,48}")
+
+_OLDER: Final = "The server lacks what this version of Homing needs: update the one that is older."
 
 _WRONG_KEY: Final = re.compile(r"api ?key", re.IGNORECASE)
 
@@ -79,18 +99,39 @@ def answered(status: int, headers: Mapping[str, str], body: bytes) -> SyncError 
     """
     if 200 <= status < 300:
         return None if not body or "json" in headers.get("content-type", "") else not_the_server()
-    if 300 <= status < 400:
-        return Unreachable("The address leads elsewhere: sign in to the network in a browser, or check it.")
     after = _seconds(headers.get("retry-after"))
+    if (on_the_way := _on_the_way(status)) is not None:
+        return on_the_way
     fault = _json_object(body)
     code = _code(fault)
     if code is not None and (known := refusal(code, status, after)) is not None:
         return known
+    return _by_status(status, after) or _uncoded(status, headers, fault or {}, code)
+
+
+def _on_the_way(status: int) -> SyncError | None:
+    """What only something between here and the server answers."""
+    if 300 <= status < 400:
+        return CaptivePortal("The address leads elsewhere: sign in to the network in a browser, or check it.")
+    if status == 407:
+        return proxy_wants_login()
+    return not_the_server() if status == 511 else None
+
+
+def _by_status(status: int, after: float | None) -> SyncError | None:
+    if status in (402, 507):
+        return quota_exceeded(after)
     if status in (408, 425, 429) or status >= 500:
-        return RetryLater("The server is busy or being repaired: Homing tries again by itself.", after)
-    if status == 413:
-        return Refused(_REFUSED["PT413"], "PT413")
-    if fault is None or status == 407:
+        return RetryLater(
+            "The server is busy or being repaired: try again in a while; nothing is lost.", after
+        )
+    return Refused(_REFUSED["PT413"], "PT413") if status == 413 else None
+
+
+def _uncoded(
+    status: int, headers: Mapping[str, str], fault: Mapping[str, Any], code: str | None
+) -> SyncError:
+    if not fault:
         return not_the_server()
     if status in (401, 403) and _WRONG_KEY.search(str(fault.get("message") or fault.get("msg") or "")):
         return wrong_key()
@@ -98,21 +139,27 @@ def answered(status: int, headers: Mapping[str, str], body: bytes) -> SyncError 
         return SignInAgain("The server does not accept the login: sign in again.")
     if code is not None and ("x-supabase-api-version" in headers or "error_code" in fault):
         return _refused(code)
-    return Unreachable("Something answers at this address, but no sync server: check the address.")
+    return CaptivePortal("Something answers at this address, but no sync server: check the address.")
 
 
 def refusal(code: str, status: int = 0, after: float | None = None) -> SyncError | None:
     """What a server's own code means: an SQLSTATE, PostgREST's or GoTrue's. None when the code says nothing."""
     if code in DEFINITIVE:
         return SessionOver("The server has ended this login: sign in again; nothing here is lost.")
+    if code == _GONE:
+        return AccountGone(
+            "This account was deleted on its server: what is here stays; sign in to another one."
+        )
     if code in _ELSEWHERE:
         return Unreachable("The server does not go by this address: check it, or sign in at its right one.")
+    if code in _NO_SUCH_FUNCTION:
+        return UnknownFunction(_OLDER)
     if code in _UPDATE:
-        return UpdateNeeded(
-            "The server lacks what this version of Homing needs: update the one that is older."
-        )
+        return UpdateNeeded(_OLDER)
+    if _QUOTA.fullmatch(code):
+        return quota_exceeded(after)
     if _PATIENCE.fullmatch(code):
-        return RetryLater("The server is busy: Homing tries again by itself.", after)
+        return RetryLater("The server is busy: try again in a while; nothing is lost.", after)
     if code in _SIGN_IN or (code == "42501" and status == 401):
         return SignInAgain(_SIGN_IN.get(code, "The login is not valid any more: sign in again."))
     if code in _REFUSED:
@@ -127,9 +174,22 @@ def wrong_key() -> Refused:
     )
 
 
-def not_the_server() -> Unreachable:
+def quota_exceeded(after: float | None) -> QuotaExceeded:
+    """The server has no room left for this account."""
+    return QuotaExceeded(
+        "The server has no room left: ask who runs it, or delete what you do not need there; nothing is lost.",
+        after,
+    )
+
+
+def proxy_wants_login() -> Unreachable:
+    """A proxy on the way lets nobody through without a name and a password."""
+    return Unreachable("The proxy of this network wants a login: write name and password into HTTPS_PROXY.")
+
+
+def not_the_server() -> CaptivePortal:
     """Something else than a sync server answers here."""
-    return Unreachable(
+    return CaptivePortal(
         "A page answers instead of the server: sign in to the network in a browser, or check the address."
     )
 

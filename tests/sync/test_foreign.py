@@ -11,7 +11,19 @@ import supabase_auth.errors as gotrue
 from postgrest.exceptions import APIError
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from sync.errors import Refused, RetryLater, SessionOver, SignInAgain, SyncError, Unreachable, UpdateNeeded
+from sync.errors import (
+    AccountGone,
+    CaptivePortal,
+    QuotaExceeded,
+    Refused,
+    RetryLater,
+    SessionOver,
+    SignInAgain,
+    SyncError,
+    UnknownFunction,
+    Unreachable,
+    UpdateNeeded,
+)
 from sync.wire.foreign import TABLE, translate, translated
 from sync.wire.replies import DEFINITIVE, answered
 
@@ -112,11 +124,13 @@ def test_what_is_no_border_error_passes_unchanged() -> None:
         (503, "PGRST001", RetryLater),
         (503, "PGRST002", RetryLater),
         (500, "XX000", RetryLater),
-        (404, "PGRST202", UpdateNeeded),
+        (404, "PGRST202", UnknownFunction),
         (406, "PGRST106", UpdateNeeded),
         (421, "PT421", Unreachable),
         (404, "PGRST125", Unreachable),
-        (404, "42883", UpdateNeeded),
+        (404, "42883", UnknownFunction),
+        (500, "53100", QuotaExceeded),
+        (402, "exceed_egress_quota", QuotaExceeded),
         (404, "42P01", UpdateNeeded),
     ],
 )
@@ -144,6 +158,7 @@ AUTH_CODES = [
     (429, "over_email_send_rate_limit", RetryLater),
     (504, "request_timeout", RetryLater),
     (500, "unexpected_failure", RetryLater),
+    (403, "user_not_found", AccountGone),
     *((400, code, SessionOver) for code in sorted(DEFINITIVE)),
 ]
 
@@ -166,17 +181,23 @@ def test_what_gotrue_says_has_a_remedy_in_both_its_shapes(
 @pytest.mark.parametrize(
     ("status", "headers", "body", "kind"),
     [
-        (200, HTML, b"<html>", Unreachable),
-        (200, {}, b"<html>", Unreachable),
-        (302, {"location": "http://portal.example"}, b"", Unreachable),
-        (307, {}, b"", Unreachable),
-        (401, HTML, b"<html>", Unreachable),
-        (403, HTML, b"<html>", Unreachable),
-        (404, HTML, b"<html>", Unreachable),
+        (200, HTML, b"<html>", CaptivePortal),
+        (200, {}, b"<html>", CaptivePortal),
+        (302, {"location": "http://portal.example"}, b"", CaptivePortal),
+        (307, {}, b"", CaptivePortal),
+        (511, HTML, b"<html>", CaptivePortal),
+        (511, JSON, b'{"error": "login"}', CaptivePortal),
+        (401, HTML, b"<html>", CaptivePortal),
+        (401, JSON, b"{}", CaptivePortal),
+        (403, HTML, b"<html>", CaptivePortal),
+        (404, HTML, b"<html>", CaptivePortal),
         (407, HTML, b"<html>", Unreachable),
-        (404, JSON, b'{"message": "no Route matched"}', Unreachable),
-        (400, JSON, b"[1]", Unreachable),
-        (400, JSON, b"[" * 100_000, Unreachable),
+        (404, JSON, b'{"message": "no Route matched"}', CaptivePortal),
+        (400, JSON, b"[1]", CaptivePortal),
+        (400, JSON, b"[" * 100_000, CaptivePortal),
+        (402, HTML, b"<html>", QuotaExceeded),
+        (402, JSON, b'{"message": "pay"}', QuotaExceeded),
+        (507, JSON, b"{}", QuotaExceeded),
         (500, HTML, b"<html>", RetryLater),
         (502, HTML, b"<html>", RetryLater),
         (503, HTML, b"", RetryLater),
@@ -217,7 +238,7 @@ def test_an_answer_of_another_shape_asks_for_an_update_and_broken_json_for_the_n
     class Wanted(BaseModel):
         number: int
 
-    for text, kind in ((json.dumps({"number": SECRET}), UpdateNeeded), ("<html>", Unreachable)):
+    for text, kind in ((json.dumps({"number": SECRET}), UpdateNeeded), ("<html>", CaptivePortal)):
         with pytest.raises(ValidationError) as caught:
             TypeAdapter(Wanted).validate_json(text)
         assert type(translate(caught.value)) is kind

@@ -23,7 +23,15 @@ from cryptography.x509.oid import NameOID
 from storage.exchange import Batch, ChatChange, ChatEdit, MessageChange, VerdictStatus
 from storage.records import ChatId, Cursor, Message, MessageId, MessageStatus, Role, SyncState
 from sync.engine.refusals import Fault, fault
-from sync.errors import Refused, RetryLater, SignInAgain, SyncError, Unreachable, UpdateNeeded
+from sync.errors import (
+    CaptivePortal,
+    Refused,
+    RetryLater,
+    SignInAgain,
+    SyncError,
+    Unreachable,
+    UpdateNeeded,
+)
 from sync.wire.remote import SupabaseRemote
 from sync.wire.transport import TALKATIVE
 from tests.fakes.faults import (
@@ -195,14 +203,16 @@ def test_a_pull_becomes_records_and_passes_over_kinds_and_fields_of_later_versio
 
 @pytest.mark.parametrize("status", ["streaming", "interrupted", "error"])
 def test_a_page_of_the_whole_server_keeps_its_messages_and_its_cursor(status: str) -> None:
-    """A device that knows chats and messages alone goes on; an erased message and an empty reply are messages."""
+    """Kinds of a later server are passed over; an erased message and an empty reply are messages."""
     row = {
         "chat_id": CHAT, "message_id": "m1", "sequence_num": 1, "role": "assistant", "content": [],
         "annotations": None, "turn_id": "t", "status": status, "revision": 1, "created_at": "2026-11-21T10:00:00Z",
         "deleted_at": None, "copied_from": "m0",
     }  # fmt: skip
     others = ("project", "snapshot", "context", "usage")
-    kinds = [{"change": number, "kind": kind, "row": {"status": 1}} for number, kind in enumerate(others, 1)]
+    kinds = [
+        {"change": number, "kind": f"{kind}s", "row": {"status": 1}} for number, kind in enumerate(others, 1)
+    ]
     erased = row | {"deleted_at": "2026-11-21T11:00:00Z", "revision": 2}
     shown = [{"change": 5, "kind": "message", "row": row}, {"change": 6, "kind": "message", "row": erased}]
 
@@ -225,16 +235,20 @@ def test_a_page_of_the_whole_server_keeps_its_messages_and_its_cursor(status: st
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        (page(), Unreachable),
-        (page(401), Unreachable),
+        (page(), CaptivePortal),
+        (page(401), CaptivePortal),
+        (page(511), CaptivePortal),
         (page(500), RetryLater),
-        (Answer(302, headers={"location": "http://127.0.0.1:1/"}), Unreachable),
+        (Answer(302, headers={"location": "http://127.0.0.1:1/"}), CaptivePortal),
         (Answer(200, b'[{"message_id": "m', {"content-type": "application/json"}), Unreachable),
         (Answer(200, b"\xff\xfe[]", {"content-type": "application/json"}), SyncError),
-        (Answer(200, b"[" * 50_000 + b"]" * 50_000, {"content-type": "application/json"}), UpdateNeeded),
-        (Answer(200, b""), UpdateNeeded),
-        (Answer(204), UpdateNeeded),
-        (Answer(body={"surprise": 1}), UpdateNeeded),
+        (Answer(200, b"[" * 50_000 + b"]" * 50_000, {"content-type": "application/json"}), Unreachable),
+        (Answer(200, b""), CaptivePortal),
+        (Answer(204), CaptivePortal),
+        (Answer(body={}), CaptivePortal),
+        (Answer(body={"surprise": 1}), CaptivePortal),
+        (Answer(body=None), CaptivePortal),
+        (Answer(body=[]), UpdateNeeded),
         (Answer(body=VERDICTS[:1]), UpdateNeeded),
         (Answer(body=[*VERDICTS, VERDICTS[0]]), UpdateNeeded),
         (Answer(body=[VERDICTS[0], {"message_id": "m1", "status": "postponed"}]), UpdateNeeded),
@@ -285,7 +299,7 @@ def test_a_server_that_never_answers_is_unreachable(monkeypatch: pytest.MonkeyPa
 def test_a_server_that_trickles_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     # Before the clock runs: or the call would be cut off while it connects, and its socket left to the collector.
     import_module("supabase")
-    monkeypatch.setattr("sync.wire.remote.CALL_SECONDS", 0.3)
+    monkeypatch.setattr("sync.wire.calls.CALL_SECONDS", 0.3)
     assert isinstance(failure(lambda _: HANG), Unreachable)
 
 
@@ -381,9 +395,9 @@ def test_a_wrong_key_says_what_to_do_and_renews_nothing() -> None:
 def test_calls_side_by_side_share_one_client() -> None:
     async def act(remote: SupabaseRemote, server: FaultyServer) -> None:
         await remote.pull_changes(Cursor(), 1)
-        client = remote._client
+        client = remote._calls._client
         await asyncio.gather(*(remote.pull_changes(Cursor(), 1) for _ in range(5)))
-        assert remote._client is client
+        assert remote._calls._client is client
         assert len(server.requests) == 6
 
     with_remote(lambda _: Answer(body=EMPTY_PAGE), act)
