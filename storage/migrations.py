@@ -176,6 +176,8 @@ _COLUMNS = (
     "alter table accounts add column completed integer not null default 0",
     "alter table accounts add column missing integer not null default 0",
     "alter table accounts add column known integer not null default 0",
+    # The change at which the server's fields were seen: a late answer never undoes a newer one.
+    "alter table chats add column change integer not null default 0",
     "alter table chats add column last_num integer not null default 0",
     "alter table chats add column missing integer not null default 0",
     "alter table chats add column top_missing integer not null default 0 check (top_missing in (0, 1))",
@@ -214,6 +216,7 @@ _KINDS = (
         offered text not null default '',
         shadow text,
         generation integer,
+        change integer not null default 0,
         sync_error text
     ) strict
     """,
@@ -298,6 +301,7 @@ _KINDS = (
     ) strict
     """,
     "create index chats_missing on chats (account_id, top_missing, activity) where missing > 0",
+    "create index chats_suspect on chats (account_id) where suspect = 1",
     "create index projects_by_account on projects (account_id, created_at)",
     "create index projects_edited on projects (account_id) where edited <> '' and sync_error is null",
     "create index usage_by_account on usage (account_id)",
