@@ -1,6 +1,9 @@
-"""Qt without a screen, chosen before any test imports Qt, and what runs only in the long run."""
+"""Qt without a screen, chosen before any test imports Qt, files in memory, and what runs only in the long run."""
 
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,11 @@ os.environ["QT_QUICK_BACKEND"] = "software"
 os.environ["QML_DISABLE_DISK_CACHE"] = "1"
 # A slot without @Slot changes its class's metaobject while QML may hold the old one.
 os.environ["QT_LOGGING_RULES"] = "qt.qpa.*=false;qt.pyside.libpyside.warning=true"
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 * 1024**3
+if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM:
+    # No test cuts the power of this computer: what its disk would make durable costs half of the suite's time.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 EACH_VERSION = frozenset(
     {
