@@ -5,10 +5,27 @@ import dataclasses
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from storage.exchange import Batch, ChatChange, ChatEdit, MessageChange, VerdictStatus
+from storage.exchange import (
+    Batch,
+    BatchFault,
+    ChatChange,
+    ChatEdit,
+    ContextChange,
+    Errand,
+    ErrandKind,
+    ErrandVerdict,
+    Hole,
+    MessageChange,
+    Parcel,
+    ProjectChange,
+    ProjectEdit,
+    SnapshotChange,
+    VerdictStatus,
+)
 from storage.records import (
     Account,
     AccountId,
@@ -17,6 +34,7 @@ from storage.records import (
     Message,
     MessageId,
     MessageStatus,
+    ProjectId,
     Role,
     SyncState,
 )
@@ -93,6 +111,66 @@ def test_what_one_device_pushes_another_one_pulls(served: Served) -> None:
             assert messages[0].annotations == {"stars": 5}
             level = await remote.pull_changes(Cursor(page.epoch, page.cursor), 500)
             assert (level.changes, level.reset, level.cursor) == ((), False, page.cursor)
+        finally:
+            await remote.aclose()
+
+    asyncio.run(run())
+
+
+def test_parcels_history_heads_and_errands_speak_with_the_real_server(served: Served) -> None:
+    async def run() -> None:
+        session = await signed_up(served)
+        remote = SupabaseRemote(served.url, served.key, ListedTokens(session.access_token))
+        project = ProjectId(str(uuid.uuid4()))
+        chat, lost = (ChatId(str(uuid.uuid4())) for _ in range(2))
+        batch = Batch(chat, tuple(message(chat, f"number {number}") for number in range(1, 6)))
+        parcel = Parcel(
+            (ProjectEdit(project, 1, {"name": "Rails"}),),
+            (ChatEdit(chat, 1, {"title": "Trains", "project_id": project}),),
+            (batch, Batch(lost, (message(lost, "nowhere"),))),
+        )
+        try:
+            receipt = await remote.push(parcel)
+            assert receipt.projects[0].accepted
+            assert receipt.chats[0].accepted
+            assert [verdict.sequence_num for verdict in receipt.batches[0].verdicts] == [1, 2, 3, 4, 5]
+            assert receipt.batches[1].fault is BatchFault.UNKNOWN
+            assert receipt.span is not None
+            assert receipt.span.head - receipt.span.before == 7
+            again = await remote.push(parcel)
+            assert {verdict.status for verdict in again.batches[0].verdicts} == {VerdictStatus.DUPLICATE}
+
+            summary = await remote.pull_summary(Cursor(), 500)
+            assert [type(change) for change in summary.changes] == [ProjectChange, ChatChange]
+            (told,) = [change for change in summary.changes if isinstance(change, ChatChange)]
+            assert (told.project_id, told.last_sequence_num) == (project, 5)
+            page = await remote.pull_history([Hole(chat, 2, 4), Hole(lost, 1, 1)], 2)
+            assert [change.sequence_num for change in page.messages] == [4, 3]
+            assert page.covered == (Hole(chat, 3, 4),)
+            (head,) = await remote.pull_heads(None, 10)
+            assert (head.chat_id, head.last_sequence_num, head.message_count) == (chat, 5, 5)
+            assert await remote.pull_heads(chat, 10) == ()
+
+            resource = {"source": "a.md", "kind": "document", "body": "read this"}
+            ids = [batch.messages[0].message_id]
+            errands: list[tuple[ErrandKind, str, dict[str, Any]]] = [
+                (ErrandKind.DELETE_MESSAGES, chat, {"p_message_ids": ids}),
+                (ErrandKind.PIN_CONTEXT, chat, {"p_resources": [resource]}),
+                (ErrandKind.UNPIN_CONTEXT, chat, {"p_sources": ["a.md"]}),
+                (ErrandKind.SAVE_SNAPSHOT, project, {"p_snapshot": {"files": {"a": "b"}}}),
+                (ErrandKind.CLEAR_CHAT, chat, {"p_through": 5}),
+            ]
+            for number, (kind, subject, body) in enumerate(errands):
+                for _ in range(2):
+                    verdict = await remote.run_errand(Errand(number, kind, subject, body))
+                    assert verdict == ErrandVerdict(True, None), kind
+            assert receipt.span is not None
+            after = await remote.pull_changes(Cursor(receipt.span.epoch, receipt.span.head), 500)
+            assert {type(change) for change in after.changes} == {
+                ContextChange,
+                SnapshotChange,
+                MessageChange,
+            }
         finally:
             await remote.aclose()
 
