@@ -66,4 +66,6 @@ class Changes(QObject):
 
 
 def _joined(a: Touched, b: Touched) -> Touched:
-    return Touched(a.chats | b.chats, a.messages | b.messages, a.accounts or b.accounts)
+    return Touched(
+        a.chats | b.chats, a.messages | b.messages, a.accounts or b.accounts, a.projects or b.projects
+    )

@@ -6,10 +6,11 @@ from itertools import islice
 from typing import Final
 from uuid import uuid4
 
-from storage import accounts, edits, rows
+from storage import accounts, edits, projects, rows
+from storage.adoption import adopt as adopt
 from storage.content import clean
-from storage.errors import UnknownChat
-from storage.records import LOCAL_ACCOUNT, AccountId, Chat, ChatId
+from storage.errors import UnknownChat, UnknownProject
+from storage.records import LOCAL_ACCOUNT, AccountId, Chat, ChatId, ProjectId
 from storage.transaction import Reader, Transaction
 
 MAX_TITLE: Final = 1000
@@ -35,11 +36,7 @@ def create(
 
 def rename(tx: Transaction, chat_id: ChatId, title: str) -> Chat:
     """Gives the chat another title. Raises UnknownChat."""
-    get(tx.db, chat_id)
-    tx.db.execute("update chats set title = ? where chat_id = ?", (_title(title), chat_id))
-    edits.mark(tx, chat_id, ("title",))
-    tx.touch_chat(chat_id)
-    return get(tx.db, chat_id)
+    return _set(tx, chat_id, "title", _title(title))
 
 
 def save_draft(tx: Transaction, chat_id: ChatId, text: str) -> None:
@@ -76,11 +73,12 @@ def get_shown(db: Reader, chat_id: ChatId) -> Chat:
 def list_chats(
     db: Reader, owners: Sequence[AccountId], limit: int = 1000, archived: bool = False
 ) -> list[Chat]:
-    """The accounts' chats, newest activity first; of deleted ones those that hold messages not synced."""
+    """The accounts' chats, newest activity first; of those deleted elsewhere the ones that hold messages not synced."""
     found = [
         db.execute(
             f"{_FROM} where c.account_id = ? and c.archived = ? "
-            "and (c.deleted_at is null or c.pending > 0 or c.rejected > 0) order by c.activity desc limit ?",
+            "and (c.deleted_at is null or c.pending > 0 or c.rejected > 0) "
+            "and (c.deleted_at is null or c.discarded = 0) order by c.activity desc limit ?",
             (account_id, int(archived), limit),
         ).fetchall()
         for account_id in dict.fromkeys(owners)
@@ -89,22 +87,68 @@ def list_chats(
     return [rows.chat(row[:-1]) for row in islice(newest_first, limit)]
 
 
-def adopt(tx: Transaction, account_id: AccountId) -> int:
-    """Gives every signed-out chat to the account, ids unchanged. Returns how many; a second time none."""
-    found = tx.db.execute(
-        "select chat_id from chats where account_id = ? and deleted_at is null", (LOCAL_ACCOUNT,)
-    ).fetchall()
-    for (chat_id,) in found:
-        tx.db.execute("update chats set account_id = ? where chat_id = ?", (account_id, chat_id))
-        edits.mark(tx, chat_id, edits.CREATION)
-        tx.touch_messages(chat_id)
-    if found:
-        # What the server holds of such a chat was left out while it was nobody's.
+def pin(tx: Transaction, chat_id: ChatId, pinned: bool = True) -> Chat:
+    """Keeps the chat at the top, or no longer. Raises UnknownChat."""
+    return _set(tx, chat_id, "pinned", int(pinned))
+
+
+def archive(tx: Transaction, chat_id: ChatId, archived: bool = True) -> Chat:
+    """Takes the chat out of the list without deleting it, or back. Raises UnknownChat."""
+    return _set(tx, chat_id, "archived", int(archived))
+
+
+def set_project(tx: Transaction, chat_id: ChatId, project_id: ProjectId | None) -> Chat:
+    """Puts the chat into a project of its account, or into none. Raises UnknownChat or UnknownProject."""
+    owner = get(tx.db, chat_id).account_id
+    if project_id is not None:
+        project = projects.get(tx.db, project_id)
+        if project.account_id != owner or project.deleted:
+            raise UnknownProject("This project is another account's or was deleted: choose another one")
+    return _set(tx, chat_id, "project_id", project_id)
+
+
+def delete(tx: Transaction, chat_id: ChatId) -> Chat:
+    """Deletes the chat on every device. What it holds stays for `restore`, out of the list. Raises UnknownChat."""
+    chat = get(tx.db, chat_id)
+    tx.db.execute("update chats set discarded = 1 where chat_id = ?", (chat_id,))
+    return get(tx.db, chat_id) if chat.deleted else _set(tx, chat_id, "deleted", tx.now())
+
+
+def restore(tx: Transaction, chat_id: ChatId) -> Chat:
+    """Brings a deleted chat back; what could not be sent in it meanwhile gets another try. Raises UnknownChat."""
+    if not get(tx.db, chat_id).deleted:
+        return get(tx.db, chat_id)
+    tx.db.execute(
+        "update messages set sync_state = 'pending', sync_error = null where chat_id = ?1 and sync_state = 'rejected' "
+        "and message_id not in (select c.message_id from conflicts c where c.chat_id = ?1)",
+        (chat_id,),
+    )
+    tx.db.execute("update chats set discarded = 0 where chat_id = ?", (chat_id,))
+    tx.touch_messages(chat_id)
+    return _set(tx, chat_id, "deleted", None)
+
+
+def claim(tx: Transaction, account_id: AccountId, chat_id: ChatId, created_at: str) -> bool:
+    """Whether a chat that the account's server knows is the account's here; one that is not here is made.
+
+    Another account of this computer may hold a chat of the same id: nothing of it is touched (I21).
+    """
+    row = tx.db.execute("select account_id from chats where chat_id = ?", (chat_id,)).fetchone()
+    if row is None:
         tx.db.execute(
-            "update accounts set epoch = null, change = 0, passed_over = 0 where account_id = ? and passed_over = 1",
-            (account_id,),
+            "insert into chats (chat_id, account_id, created_at, updated_at, activity, generation) "
+            "select ?1, account_id, ?3, ?3, ?4, generation from accounts where account_id = ?2",
+            (chat_id, account_id, created_at, next_activity(tx.db)),
         )
-    return len(found)
+        tx.touch_chat(chat_id)
+    elif row[0] == LOCAL_ACCOUNT:
+        pass_over(tx, account_id)
+    return row is None or row[0] == account_id
+
+
+def pass_over(tx: Transaction, account_id: AccountId) -> None:
+    """Notes that the account's server holds something that is nobody's here: its adoption asks for it again."""
+    tx.db.execute("update accounts set passed_over = 1 where account_id = ?", (account_id,))
 
 
 def unadopted(db: Reader) -> int:
@@ -115,6 +159,15 @@ def unadopted(db: Reader) -> int:
         (LOCAL_ACCOUNT,),
     ).fetchone()
     return int(count)
+
+
+def _set(tx: Transaction, chat_id: ChatId, name: str, value: str | int | None) -> Chat:
+    get(tx.db, chat_id)
+    column = "deleted_at" if name == "deleted" else name
+    tx.db.execute(f"update chats set {column} = ? where chat_id = ?", (value, chat_id))
+    edits.mark(tx, chat_id, (name,))
+    tx.touch_chat(chat_id)
+    return get(tx.db, chat_id)
 
 
 def _unknown(chat_id: ChatId) -> UnknownChat:

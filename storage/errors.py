@@ -9,6 +9,9 @@ StorageError
 │   └── NewerSchema      a newer Homing wrote this file; it was not touched
 ├── UnknownOutcome       a commit failed half-way: reopen, read, and try again with the same id
 ├── UnknownChat          no such chat here
+├── UnknownProject       no such project here
+├── InvalidProject       a project or its files cannot be stored as they are; nothing was changed
+├── InvalidResource      what is to be pinned cannot be; nothing was changed
 └── InvalidMessage       the message cannot be stored as it is; nothing was changed
 """
 
@@ -47,6 +50,18 @@ class UnknownOutcome(StorageError):
 
 class UnknownChat(StorageError):
     """The chat is not in this store."""
+
+
+class UnknownProject(StorageError):
+    """The project is not in this store."""
+
+
+class InvalidProject(StorageError):
+    """An unknown status, or files that the server would not take."""
+
+
+class InvalidResource(StorageError):
+    """No source, an unknown kind, or nothing to pin."""
 
 
 class InvalidMessage(StorageError):

@@ -186,6 +186,8 @@ _COLUMNS = (
     "alter table chats add column suspect integer not null default 0 check (suspect in (0, 1))",
     "alter table chats add column offered text not null default ''",
     "alter table chats add column shadow text",
+    # The person deleted it here: it stays out of the list, whatever it holds.
+    "alter table chats add column discarded integer not null default 0 check (discarded in (0, 1))",
     "alter table messages add column checksum integer",
     "alter table messages add column withdrawn integer not null default 0 check (withdrawn in (0, 1))",
 )

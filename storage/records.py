@@ -154,6 +154,7 @@ class Touched:
     chats: frozenset[ChatId] = frozenset()
     messages: frozenset[ChatId] = frozenset()
     accounts: bool = False
+    projects: bool = False
 
 
 @dataclass(frozen=True, slots=True)

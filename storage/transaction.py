@@ -29,6 +29,7 @@ class Transaction:
         self._chats: set[ChatId] = set()
         self._messages: set[ChatId] = set()
         self._accounts = False
+        self._projects = False
 
     def now(self) -> str:
         """RFC 3339 in UTC, by the store's clock."""
@@ -47,8 +48,12 @@ class Transaction:
         """An account, or what is known of its sync, changed."""
         self._accounts = True
 
+    def touch_projects(self) -> None:
+        """A project or its files changed."""
+        self._projects = True
+
     def touched(self) -> Touched | None:
         """All that changed so far, None when nothing did."""
-        if not (self._chats or self._messages or self._accounts):
+        if not (self._chats or self._messages or self._accounts or self._projects):
             return None
-        return Touched(frozenset(self._chats), frozenset(self._messages), self._accounts)
+        return Touched(frozenset(self._chats), frozenset(self._messages), self._accounts, self._projects)
