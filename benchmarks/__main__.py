@@ -4,12 +4,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import appending, store, syncing, turning, window
+from benchmarks import appending, stepping, store, syncing, turning, window
 from benchmarks.report import Report, machine, resident_mb
 from tests.fakes.folders import open_folder
 from tests.flows.homing_process import serving
 
-GROUPS = ("store", "append", "turn", "sync", "window")
+GROUPS = ("store", "append", "turn", "engine", "sync", "window")
 
 
 def main(chosen: list[str]) -> None:
@@ -30,6 +30,8 @@ def main(chosen: list[str]) -> None:
         if "turn" in groups:
             with open_folder() as turned:
                 turning.measure(report, turned)
+        if "engine" in groups:
+            stepping.measure(report, folder)
         if {"append", "sync"} & set(groups):
             with open_folder() as served, serving(served) as server:
                 if "append" in groups:

@@ -1,119 +1,77 @@
-"""Sync as a person meets it: emptying an outbox of 10,000, and a message's way from one device to the other."""
+"""Sync as a person meets it: an outbox that empties, a message on its way, a new computer, and one at rest."""
 
+import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from unittest.mock import patch
 
-import httpx
-
-from benchmarks.report import Report
+from benchmarks.devices import (
+    PROFILE,
+    computer,
+    counted_requests,
+    numbers,
+    seconds_until,
+    until_synced,
+    write_offline,
+)
+from benchmarks.report import Report, resident_mb
 from storage import chats, messages
-from storage.paths import profile_dir, store_path
-from storage.records import AccountId, ChatId, SyncState, Touched
-from storage.store import Store, Transaction
-from sync.login.vault import SessionStoreKind
-from sync.service import SyncService
-from sync.status import Phase, SyncStatus
+from storage.paths import store_path
+from storage.records import ChatId, SyncState, Touched
+from storage.store import Store
 from tests.flows.homing_process import PASSWORD, Server
 
-PENDING, SENDS = 10_000, 60
-
-
-@contextmanager
-def _counted_requests() -> Iterator[Callable[[], int]]:
-    """Counts what httpx sends."""
-    send = httpx.AsyncClient.send
-    with patch.object(httpx.AsyncClient, "send", autospec=True, side_effect=send) as sent:
-        yield lambda: sent.call_count
-
-
-@contextmanager
-def _device(folder: Path, name: str, *, realtime: bool) -> Iterator[tuple[Store, SyncService]]:
-    data_dir = folder / name
-    store = Store.open(store_path(data_dir, "default"))
-    service = SyncService(
-        store, profile_dir(data_dir, "default"), session_store=SessionStoreKind.FILE, realtime=realtime
-    )
-    try:
-        service.start()
-        yield store, service
-    finally:
-        service.stop()
-        store.close()
+PENDING, CHATS, SENDS, HISTORY = 10_000, 1_000, 60, 100_000
+REST = 30.0
 
 
 def measure(report: Report, folder: Path, server: Server) -> None:
-    """Measure drain and latency against a running server."""
+    """Measure against a running server."""
     report.heading("Sync beside homing serve")
+    _drain(report, folder, server, 1)
+    _drain(report, folder, server, CHATS)
     email = f"{uuid.uuid4().hex}@example.org"
-    _drain(report, folder, server, email)
     _latency(report, folder, server, email)
+    _new_computer(report, folder, server)
+    _rest(report, folder, server, email)
 
 
-def _drain(report: Report, folder: Path, server: Server, email: str) -> None:
-    with _device(folder, "drain", realtime=False) as (store, service):
+def _drain(report: Report, folder: Path, server: Server, chat_count: int) -> None:
+    name, email = f"drain-{chat_count}", f"{uuid.uuid4().hex}@example.org"
+    with computer(folder, name) as (store, service):
         account = service.sign_up(server.url, server.key, email, PASSWORD, adopt=False).result()
         service.run_until_quiet()
-    store = Store.open(store_path(folder / "drain", "default"))
-    chat = store.write(lambda tx: _written_offline(tx, account.account_id)).result()
+    each = PENDING // chat_count
+    store = Store.open(store_path(folder / name, PROFILE))
+    made = store.write(lambda tx: write_offline(tx, account.account_id, chat_count, each)).result()
     store.close()
-    with _counted_requests() as requests:
+    with counted_requests() as requests:
         started = time.perf_counter()
-        with _device(folder, "drain", realtime=False) as (store, service):
+        with computer(folder, name) as (store, service):
             sent = service.run_until_quiet()
             seconds = time.perf_counter() - started
-            assert _numbers(store, chat) == list(range(PENDING, 0, -1)), "lost, doubled or out of order"
+            in_order = list(range(each, 0, -1))
+            assert all(numbers(store, chat) == in_order for chat in made), "lost, doubled or out of order"
     assert sent.pending == 0
-    report.row(
-        f"drain of {PENDING:,} pending, pulling them back included", f"{seconds:.2f} s, {requests()} requests"
-    )
-
-
-def _numbers(store: Store, chat: ChatId) -> list[int | None]:
-    numbers: list[int | None] = []
-    page = store.read(lambda db: messages.page(db, chat, limit=500))
-    while True:
-        numbers += [message.sequence_num for message in page.messages]
-        if page.older is None:
-            return numbers
-        page = store.read(partial(messages.page, chat_id=chat, before=page.older, limit=500))
-
-
-def _written_offline(tx: Transaction, account: AccountId) -> ChatId:
-    chat = chats.create(tx, "Written offline", account_id=account).chat_id
-    for number in range(PENDING):
-        messages.commit(tx, chat, f"Message {number}, written on a long flight without any network at all.")
-    return chat
+    where = "one chat" if chat_count == 1 else f"{chat_count:,} new chats"
+    report.row(f"drain of {PENDING:,} pending in {where}", f"{seconds:.2f} s, {requests()} requests")
 
 
 def _latency(report: Report, folder: Path, server: Server, email: str) -> None:
     with (
-        _device(folder, "sender", realtime=True) as (here, sender),
-        _device(folder, "receiver", realtime=True) as (there, receiver),
+        computer(folder, "sender", realtime=True) as (here, sender),
+        computer(folder, "receiver", realtime=True) as (there, receiver),
     ):
-        sender.sign_in(server.url, server.key, email, PASSWORD, adopt=False).result()
+        sender.sign_up(server.url, server.key, email, PASSWORD, adopt=False).result()
         account = receiver.sign_in(server.url, server.key, email, PASSWORD, adopt=False).result()
         for service in (sender, receiver):
-            _until_synced(service)
+            until_synced(service)
         chat = here.write(lambda tx: chats.create(tx, "Live", account_id=account.account_id)).result().chat_id
         arrived: SimpleQueue[Touched] = SimpleQueue()
         there.subscribe(arrived.put)
         seconds = [_seconds_to_arrive(here, there, chat, arrived, number) for number in range(SENDS)]
     report.times("send here to visible on the second device", seconds[10:])
-
-
-def _until_synced(service: SyncService) -> None:
-    reached: SimpleQueue[SyncStatus] = SimpleQueue()
-    unsubscribe = service.subscribe(reached.put)
-    service.sync_now()
-    while reached.get(timeout=30).phase is not Phase.SYNCED:
-        pass
-    unsubscribe()
 
 
 def _seconds_to_arrive(
@@ -126,3 +84,46 @@ def _seconds_to_arrive(
             got = there.read(lambda db: messages.get(db, chat, sent.message_id))
             if got is not None and got.sync_state is SyncState.SYNCED:
                 return time.perf_counter() - started
+
+
+def _new_computer(report: Report, folder: Path, server: Server) -> None:
+    email = f"{uuid.uuid4().hex}@example.org"
+    with computer(folder, "old") as (store, service):
+        account = service.sign_up(server.url, server.key, email, PASSWORD, adopt=False).result()
+        made = store.write(lambda tx: write_offline(tx, account.account_id, 100, HISTORY // 100)).result()
+        assert service.run_until_quiet().error is None
+    newest, path = made[-1], store_path(folder / "new", PROFILE)
+    with computer(folder, "new") as (store, service):
+        changed: SimpleQueue[object] = SimpleQueue()
+        store.subscribe(changed.put)
+        started = time.perf_counter()
+        service.sign_in(server.url, server.key, email, PASSWORD, adopt=False).result()
+        first = seconds_until(
+            lambda: len(store.read(lambda db: messages.page(db, newest)).messages) == 50, changed, started
+        )
+        assert service.run_until_quiet().error is None
+        whole = time.perf_counter() - started
+        found = sum(len(numbers(store, chat)) for chat in made)
+        assert found == HISTORY, f"{found} of {HISTORY}"
+    report.row("new computer: signed in until the newest 50 are shown", f"{first * 1e3:.0f} ms")
+    report.row(f"new computer: signed in until all {HISTORY:,} are here", f"{whole:.1f} s")
+    report.row("on the disk, of texts of 75 bytes", f"{path.stat().st_size / HISTORY:.0f} bytes a message")
+
+
+def _rest(report: Report, folder: Path, server: Server, email: str) -> None:
+    with computer(folder, "receiver", realtime=True) as (_, service):
+        until_synced(service)
+        time.sleep(5)
+        before, wakeups = time.process_time(), _switches()
+        time.sleep(REST)
+        share = (time.process_time() - before) / REST
+        report.row(f"at rest for {REST:.0f} s: processor", f"{share:.2%} of one core")
+        report.row("at rest: wake-ups of all its threads", f"{(_switches() - wakeups) / REST:.1f} a second")
+        report.row("at rest: resident memory, this benchmark included", f"{resident_mb(os.getpid()):.0f} MB")
+
+
+def _switches() -> int:
+    """How often the threads of this process gave up the processor to wait, 0 where the system does not tell."""
+    statuses = Path("/proc/self/task").glob("*/status")
+    lines = (line for status in statuses for line in status.read_text().splitlines())
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt"))
