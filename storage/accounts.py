@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 from storage.records import LOCAL_ACCOUNT, Account, AccountId
 from storage.transaction import Reader, Transaction
 
-_COLUMNS: Final = "account_id, url, publishable_key, email, user_id, signed_in"
+_COLUMNS: Final = "account_id, url, publishable_key, email, user_id, signed_in, gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ def account_id_for(url: str, user_id: str) -> AccountId:
 def remember(tx: Transaction, account: Account) -> None:
     """Adds the account or updates what is known of it; how far it has synced stays."""
     tx.db.execute(
-        f"insert into accounts ({_COLUMNS}) values (?, ?, ?, ?, ?, ?) on conflict (account_id) do update set "
+        f"insert into accounts ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?) on conflict (account_id) do update set "
         "url = excluded.url, publishable_key = excluded.publishable_key, email = excluded.email, "
-        "user_id = excluded.user_id, signed_in = excluded.signed_in",
+        "user_id = excluded.user_id, signed_in = excluded.signed_in, gone = excluded.gone",
         (
             account.account_id,
             account.url,
@@ -53,6 +53,7 @@ def remember(tx: Transaction, account: Account) -> None:
             account.email,
             account.user_id,
             int(account.signed_in),
+            int(account.gone),
         ),
     )
     tx.touch_accounts()
@@ -101,6 +102,12 @@ def mark_signed_out(tx: Transaction, account_id: AccountId) -> None:
     tx.touch_accounts()
 
 
+def mark_gone(tx: Transaction, account_id: AccountId) -> None:
+    """Its server knows the account no more; every row of it stays until a person decides."""
+    tx.db.execute("update accounts set signed_in = 0, gone = 1 where account_id = ?", (account_id,))
+    tx.touch_accounts()
+
+
 def sync_facts(db: Reader, account_id: AccountId) -> SyncFacts:
     """When the account last synced, and what stood in the way since."""
     row = db.execute(
@@ -139,5 +146,5 @@ def tally(tx: Transaction, account_id: AccountId, *, pushed: int = 0, pulled: in
 
 
 def _account(row: tuple[Any, ...]) -> Account:
-    account_id, url, key, email, user_id, signed_in = row
-    return Account(account_id, url, key, email, user_id, bool(signed_in))
+    account_id, url, key, email, user_id, signed_in, gone = row
+    return Account(account_id, url, key, email, user_id, bool(signed_in), bool(gone))

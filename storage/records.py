@@ -43,7 +43,10 @@ class SyncState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A login on one server, as this computer remembers it; its tokens are kept elsewhere."""
+    """A login on one server, as this computer remembers it; its tokens are kept elsewhere.
+
+    `signed_in`: the session has not come to its end, as far as is known. `gone`: its server knows the account no more.
+    """
 
     account_id: AccountId
     url: str
@@ -51,6 +54,7 @@ class Account:
     email: str
     user_id: str
     signed_in: bool
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
