@@ -5,7 +5,10 @@ from storage.transaction import Transaction
 
 
 def confirmed(tx: Transaction, chat_id: ChatId, *, pending: int, rejected: int = 0) -> None:
-    """So many messages of the chat that waited, or were set aside, have become synced in this transaction."""
+    """So many messages of the chat that waited, or were set aside, have become synced in this transaction.
+
+    What was kept of other words under their ids is of no more use.
+    """
     if not (pending or rejected):
         return
     tx.db.execute(
@@ -13,4 +16,9 @@ def confirmed(tx: Transaction, chat_id: ChatId, *, pending: int, rejected: int =
         "select m.local_order from messages m where m.chat_id = ?1 and m.sync_state = 'pending' "
         "order by m.local_order limit 1) where chat_id = ?1",
         (chat_id, pending, rejected),
+    )
+    tx.db.execute(
+        "delete from conflicts where chat_id = ?1 and exists (select 1 from messages m where m.chat_id = ?1 "
+        "and m.message_id = conflicts.message_id and m.sync_state = 'synced')",
+        (chat_id,),
     )

@@ -6,7 +6,7 @@ or confirmed it. When a reset pull reaches the head, live rows of older generati
 
 from typing import Final
 
-from storage import edits
+from storage import edits, held, kinds
 from storage.records import AccountId, ChatId
 from storage.transaction import Transaction
 
@@ -28,7 +28,30 @@ def begin(tx: Transaction, account_id: AccountId) -> int:
         "  and m.deleted_at is null)))) where account_id = ?1",
         (account_id,),
     )
+    held.forget(tx, account_id)
     return generation(tx, account_id)
+
+
+def begin_opening(tx: Transaction, account_id: AccountId) -> int:
+    """As `begin`, where no pull in the order of changes follows: each chat is looked at once it is filled again."""
+    current = begin(tx, account_id)
+    tx.db.execute("update accounts set recovering = 0 where account_id = ?", (account_id,))
+    tx.db.execute(
+        "update chats set suspect = 1 where account_id = ? and deleted_at is null and exists (select 1 from messages m "
+        "where m.chat_id = chats.chat_id and m.sequence_num is not null and m.deleted_at is null)",
+        (account_id,),
+    )
+    return current
+
+
+def suspect(tx: Transaction, chat_id: ChatId, last_num: int) -> None:
+    """The chat is not what the server has: every row of it counts as lost until the server shows it again."""
+    tx.db.execute(
+        "update messages set generation = -1 where chat_id = ? and sync_state = 'synced'", (chat_id,)
+    )
+    held.forget_chat(tx, chat_id, last_num)
+    tx.db.execute("update chats set suspect = 1, doubted = null where chat_id = ?", (chat_id,))
+    tx.touch_messages(chat_id)
 
 
 def finish(tx: Transaction, account_id: AccountId, generation: int) -> None:
@@ -39,13 +62,40 @@ def finish(tx: Transaction, account_id: AccountId, generation: int) -> None:
     if not recovering:
         return
     tx.db.execute("update accounts set recovering = 0 where account_id = ?", (account_id,))
-    for chat_id in _lost_chats(tx, account_id, generation):
-        tx.db.execute("update chats set generation = null where chat_id = ?", (chat_id,))
-        edits.mark(tx, chat_id, edits.CREATION)
-        tx.touch_chat(chat_id)
+    _requeue_chats(tx, account_id, generation)
+    kinds.requeue_lost(tx, account_id, generation)
     for chat_id in _chats_with_lost_messages(tx, account_id, generation):
         _requeue_messages(tx, chat_id, generation)
-        tx.touch_messages(chat_id)
+
+
+def requeue_unseen(tx: Transaction, account_id: AccountId, generation: int) -> None:
+    """The summary is whole: queues the chats that it did not show, with all that they hold."""
+    for chat_id in _requeue_chats(tx, account_id, generation):
+        _acquit(tx, chat_id, generation)
+    kinds.requeue_lost(tx, account_id, generation)
+
+
+def requeue_filled(tx: Transaction, account_id: AccountId, generation: int) -> None:
+    """Of suspect chats that are whole again: queues what the server did not show (I14)."""
+    filled = tx.db.execute(
+        "select chat_id from chats where account_id = ? and suspect = 1 and missing = 0 and generation = ?",
+        (account_id, generation),
+    ).fetchall()
+    for (chat_id,) in filled:
+        _acquit(tx, chat_id, generation)
+
+
+def _acquit(tx: Transaction, chat_id: ChatId, generation: int) -> None:
+    tx.db.execute("update chats set suspect = 0 where chat_id = ?", (chat_id,))
+    _requeue_messages(tx, chat_id, generation)
+
+
+def _requeue_chats(tx: Transaction, account_id: AccountId, generation: int) -> list[ChatId]:
+    lost = _lost_chats(tx, account_id, generation)
+    for chat_id in lost:
+        edits.mark_new(tx, chat_id)
+        tx.touch_chat(chat_id)
+    return lost
 
 
 def _lost_chats(tx: Transaction, account_id: AccountId, generation: int) -> list[ChatId]:
@@ -78,3 +128,4 @@ def _requeue_messages(tx: Transaction, chat_id: ChatId, generation: int) -> None
         "from moved where messages.local_order = moved.place",
         {"chat_id": chat_id, "generation": generation},
     )
+    tx.touch_messages(chat_id)

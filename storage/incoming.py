@@ -5,9 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
-from storage import accounts, chats, counting, edits, rows
+from storage import accounts, chats, counting, edits, held, kinds, rows
+from storage.checksums import checksum
 from storage.exchange import Change, ChatChange, MessageChange
-from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, MessageId, MessageStatus
+from storage.records import AccountId, ChatId, MessageId, MessageStatus
 from storage.transaction import Reader, Transaction
 
 _Key: TypeAlias = tuple[ChatId, MessageId]
@@ -42,15 +43,30 @@ def _asked(changes: Iterable[MessageChange]) -> str:
     return rows.encode([(change.chat_id, change.message_id, change.sequence_num) for change in changes])
 
 
-class Arrivals:
-    """Applies the changes of one page, inside its transaction."""
+def set_aside_deleted(tx: Transaction, chat_ids: Iterable[ChatId]) -> None:
+    """What waits in chats that another device deleted is set aside, once all of a page is laid: it may confirm some."""
+    for chat_id in chat_ids:
+        tx.db.execute(
+            "update messages set sync_state = 'rejected', sync_error = ? where sync_state = 'pending' "
+            "and chat_id = (select chat_id from chats where chat_id = ? and deleted_at is not null)",
+            (CHAT_DELETED, chat_id),
+        )
+        tx.touch_messages(chat_id)
 
-    def __init__(self, tx: Transaction, account_id: AccountId, generation: int) -> None:
+
+class Arrivals:
+    """Applies the changes of one page, inside its transaction. Pages of history move no chat up the list."""
+
+    def __init__(
+        self, tx: Transaction, account_id: AccountId, generation: int, *, history: bool = False
+    ) -> None:
         self._tx = tx
         self._db = tx.db
         self._account_id = account_id
         self._generation = generation
-        self._owners: dict[ChatId, str] = {}
+        self._history = history
+        self._owned: dict[ChatId, bool] = {}
+        self._numbers: defaultdict[ChatId, list[int]] = defaultdict(list)
         self._grown: dict[ChatId, str] = {}
         self._deleted: set[ChatId] = set()
         self._messages: dict[_Key, MessageChange] = {}
@@ -65,31 +81,37 @@ class Arrivals:
             case MessageChange():
                 self.message(change)
             case _:
-                pass
+                kinds.apply(self._tx, self._account_id, self._generation, change)
 
     def chat(self, change: ChatChange) -> None:
-        """Takes over every field that has no unconfirmed edit here."""
+        """Takes over every field that has no unconfirmed edit here, unless something newer was seen."""
         if not self._ours(change.chat_id, change.created_at):
             return
-        local = edits.marked(self._db, change.chat_id)
-        values: dict[str, Any] = {
-            "title": change.title,
-            "project_id": change.project_id,
-            "model": change.model,
-            "pinned": int(change.pinned),
-            "archived": int(change.archived),
-        }
-        taken = {name: value for name, value in values.items() if name not in local}
-        if "deleted" not in local:
-            taken["deleted_at"] = self._tx.now() if change.deleted else None
+        seen = self._db.execute(
+            "select change from chats where chat_id = ? and generation = ?",
+            (change.chat_id, self._generation),
+        ).fetchone()
+        if seen is not None and seen[0] > change.change:
+            return
         if change.deleted:
             self._deleted.add(change.chat_id)
-        taken |= {"created_at": change.created_at, "generation": self._generation}
+        edits.take(self._tx, self._account_id, self._generation, change)
         self._db.execute(
-            f"update chats set {', '.join(f'{name} = ?' for name in taken)} where chat_id = ?",
-            (*taken.values(), change.chat_id),
+            "update chats set change = ?, created_at = ? where chat_id = ?",
+            (change.change, change.created_at, change.chat_id),
         )
         self._tx.touch_chat(change.chat_id)
+
+    def summary(self, change: Change) -> None:
+        """As `take`, for a page without messages: what the chat has of them is missing from now on."""
+        self.take(change)
+        if (
+            isinstance(change, ChatChange)
+            and self._owned[change.chat_id]
+            and held.known(self._tx, change.chat_id, change.last_sequence_num)
+        ):
+            self._climb(change.chat_id)
+            self._tx.touch_messages(change.chat_id)
 
     def message(self, change: MessageChange) -> None:
         """Inserts, updates or confirms the message, at `finish` or earlier."""
@@ -99,26 +121,38 @@ class Arrivals:
         if key in self._messages:
             self._lay()
         self._messages[key] = change
+        self._numbers[change.chat_id].append(change.sequence_num)
 
     def finish(self) -> None:
         """Moves the chats that got new messages up the list; sets aside what waits in those that were deleted."""
         self._lay()
-        self._set_aside()
+        for chat_id, numbers in self._numbers.items():
+            held.hold_numbers(self._tx, chat_id, numbers)
+        set_aside_deleted(self._tx, self._deleted)
         accounts.tally(self._tx, self._account_id, pushed=self._pushed, pulled=self._pulled)
         for chat_id, at in self._grown.items():
-            self._db.execute(
-                "update chats set activity = ?, updated_at = ? where chat_id = ?",
-                (chats.next_activity(self._db), at, chat_id),
-            )
+            self._climb(chat_id)
+            self._db.execute("update chats set updated_at = ? where chat_id = ?", (at, chat_id))
+
+    def owns(self, chat_id: ChatId) -> bool:
+        """Whether the chat is here, and this account's."""
+        row = self._db.execute("select account_id from chats where chat_id = ?", (chat_id,)).fetchone()
+        return row is not None and row[0] == self._account_id
+
+    def _climb(self, chat_id: ChatId) -> None:
+        self._db.execute(
+            "update chats set activity = ? where chat_id = ?", (chats.next_activity(self._db), chat_id)
+        )
 
     def _lay(self) -> None:
         changes, self._messages = self._messages, {}
-        held = self._held(changes.values())
+        here = self._here(changes.values())
         new: list[MessageChange] = []
         other: list[MessageChange] = []
+        hidden: list[MessageChange] = []
         confirmed: defaultdict[ChatId, Counter[str]] = defaultdict(Counter)
         for key, change in changes.items():
-            row = held.get(key)
+            row = here.get(key)
             if row is None:
                 new.append(change)
             elif self._same(row, change):
@@ -127,25 +161,16 @@ class Arrivals:
                 other.append(change)
                 if row[0] != "synced":
                     confirmed[change.chat_id][row[0]] += 1
-            elif change.deleted:
-                self._note_tombstone(change)
+            elif row[0] != "synced":
+                hidden.append(change)
         self._insert(new)
         self._update(other)
+        self._keep_beside(hidden)
         for chat_id, states in confirmed.items():
             counting.confirmed(self._tx, chat_id, pending=states["pending"], rejected=states["rejected"])
             self._pushed += states.total()
 
-    def _set_aside(self) -> None:
-        # Only once all of the page is laid: it may confirm what seems to wait.
-        for chat_id in self._deleted:
-            self._db.execute(
-                "update messages set sync_state = 'rejected', sync_error = ? where sync_state = 'pending' "
-                "and chat_id = (select chat_id from chats where chat_id = ? and deleted_at is not null)",
-                (CHAT_DELETED, chat_id),
-            )
-            self._tx.touch_messages(chat_id)
-
-    def _held(self, changes: Iterable[MessageChange]) -> dict[_Key, tuple[Any, ...]]:
+    def _here(self, changes: Iterable[MessageChange]) -> dict[_Key, tuple[Any, ...]]:
         found = self._db.execute(
             f"{_ASKED} select m.chat_id, m.message_id, m.sync_state, m.generation, m.revision, m.sequence_num, "
             "m.status, m.deleted_at is not null, m.created_at, m.role, iif(m.sync_state = 'synced', '', m.content), "
@@ -156,37 +181,13 @@ class Arrivals:
         return {(chat_id, message_id): tuple(row) for chat_id, message_id, *row in found}
 
     def _ours(self, chat_id: ChatId, created_at: str) -> bool:
-        # Another account of this computer may hold a chat of the same id: nothing of it is touched (I21).
-        if (owner := self._owners.get(chat_id)) is None:
-            row = self._db.execute("select account_id from chats where chat_id = ?", (chat_id,)).fetchone()
-            if row is None:
-                self._create(chat_id, created_at)
-            owner = self._owners[chat_id] = row[0] if row else self._account_id
-            if owner == LOCAL_ACCOUNT:
-                self._pass_over()
-        return owner == self._account_id
+        if (ours := self._owned.get(chat_id)) is None:
+            ours = self._owned[chat_id] = chats.claim(self._tx, self._account_id, chat_id, created_at)
+        return ours
 
-    def _pass_over(self) -> None:
-        self._db.execute("update accounts set passed_over = 1 where account_id = ?", (self._account_id,))
-
-    def _create(self, chat_id: ChatId, created_at: str) -> None:
-        self._db.execute(
-            "insert into chats (chat_id, account_id, created_at, updated_at, activity, generation) "
-            "values (?, ?, ?, ?, ?, ?)",
-            (
-                chat_id,
-                self._account_id,
-                created_at,
-                created_at,
-                chats.next_activity(self._db),
-                self._generation,
-            ),
-        )
-        self._tx.touch_chat(chat_id)
-
-    def _same(self, held: tuple[Any, ...], change: MessageChange) -> bool:
+    def _same(self, row: tuple[Any, ...], change: MessageChange) -> bool:
         """A device pulls back what it pushed: such a row costs no more than this look. Text that grows is read."""
-        return held[:7] == (
+        return row[:7] == (
             "synced",
             self._generation,
             change.revision,
@@ -196,8 +197,8 @@ class Arrivals:
             change.created_at,
         ) and (change.status is MessageStatus.COMPLETE)
 
-    def _accepts(self, held: tuple[Any, ...], change: MessageChange) -> bool:
-        state, generation, revision, _, _, _, _, role, content, annotations, turn_id = held
+    def _accepts(self, row: tuple[Any, ...], change: MessageChange) -> bool:
+        state, generation, revision, _, _, _, _, role, content, annotations, turn_id = row
         if state == "synced":
             return bool(generation < self._generation or revision <= change.revision)
         return not change.deleted and (
@@ -215,25 +216,38 @@ class Arrivals:
     def _insert(self, changes: Sequence[MessageChange]) -> None:
         self._write_all(
             "insert into messages (sequence_num, role, content, annotations, turn_id, status, created_at, deleted_at, "
-            "revision, generation, chat_id, message_id, sync_state) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'synced')",
+            "revision, generation, checksum, chat_id, message_id, sync_state) "
+            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'synced')",
             changes,
         )
         for change in changes:
-            self._grown.pop(change.chat_id, None)
-            self._grown[change.chat_id] = change.created_at
+            if not self._history:
+                self._grown.pop(change.chat_id, None)
+                self._grown[change.chat_id] = change.created_at
             self._pulled += not change.deleted
 
     def _update(self, changes: Sequence[MessageChange]) -> None:
         self._write_all(
             "update messages set sequence_num = ?, role = ?, content = ?, annotations = ?, turn_id = ?, status = ?, "
-            "created_at = ?, deleted_at = ?, revision = ?, generation = ?, sync_state = 'synced', sync_error = null "
-            "where chat_id = ? and message_id = ?",
+            "created_at = ?, deleted_at = ?, revision = ?, generation = ?, checksum = ?, "
+            "sync_state = 'synced', sync_error = null where chat_id = ? and message_id = ?",
             changes,
         )
 
     def _write_all(self, sql: str, changes: Sequence[MessageChange]) -> None:
         self._db.conn.executemany(sql, map(self._values, changes))
+        for chat_id in {change.chat_id for change in changes}:
+            self._tx.touch_messages(chat_id)
+
+    def _keep_beside(self, changes: Sequence[MessageChange]) -> None:
+        """The server has other words, or none, under the id of a message that is not confirmed here."""
         for change in changes:
+            key = (change.chat_id, change.message_id)
+            if change.deleted:
+                self._note_tombstone(change)
+                self._db.execute("delete from conflicts where chat_id = ? and message_id = ?", key)
+            else:
+                self._keep_conflict(change)
             self._tx.touch_messages(change.chat_id)
 
     def _note_tombstone(self, change: MessageChange) -> None:
@@ -244,18 +258,47 @@ class Arrivals:
             (self._tx.now(), change.revision, self._generation, change.chat_id, change.message_id),
         )
 
+    def _keep_conflict(self, change: MessageChange) -> None:
+        self._db.execute(
+            "insert into conflicts (sequence_num, role, content, annotations, turn_id, status, created_at, revision, "
+            "generation, chat_id, message_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "on conflict (chat_id, message_id) do update set sequence_num = excluded.sequence_num, "
+            "role = excluded.role, content = excluded.content, annotations = excluded.annotations, "
+            "turn_id = excluded.turn_id, status = excluded.status, created_at = excluded.created_at, "
+            "revision = excluded.revision, generation = excluded.generation "
+            "where excluded.generation > generation or excluded.revision >= revision",
+            (
+                change.sequence_num,
+                change.role.value,
+                rows.encode(change.content),
+                None if change.annotations is None else rows.encode(change.annotations),
+                change.turn_id,
+                change.status.value,
+                change.created_at,
+                change.revision,
+                self._generation,
+                change.chat_id,
+                change.message_id,
+            ),
+        )
+
     def _values(self, change: MessageChange) -> tuple[Any, ...]:
+        role = change.role.value
+        content = "[]" if change.deleted else rows.encode(change.content)
+        bare = change.deleted or change.annotations is None
+        annotations = None if bare else rows.encode(change.annotations)
         return (
             change.sequence_num,
-            change.role.value,
-            "[]" if change.deleted else rows.encode(change.content),
-            None if change.deleted or change.annotations is None else rows.encode(change.annotations),
+            role,
+            content,
+            annotations,
             change.turn_id,
             change.status.value,
             change.created_at,
             self._tx.now() if change.deleted else None,
             change.revision,
             self._generation,
+            checksum(change.message_id, role, content, annotations),
             change.chat_id,
             change.message_id,
         )
