@@ -200,6 +200,29 @@ class Caller:
         answer: dict[str, Any] = self.rows("select pull_changes(%s, %s, %s)", epoch, cursor, limit)[0][0]
         return answer
 
+    def push(
+        self,
+        chats: Sequence[object] = (),
+        batches: Mapping[str, Sequence[object]] | None = None,
+        projects: Sequence[object] = (),
+    ) -> dict[str, Any]:
+        """Calls push_changes with batches by chat id."""
+        sent = [{"chat_id": chat, "messages": each} for chat, each in (batches or {}).items()]
+        lists = (json.dumps(each) for each in (projects, chats, sent))
+        answer: dict[str, Any] = self.rows("select push_changes(%s, %s, %s)", *lists)[0][0]
+        return answer
+
+    def summary(self, epoch: str | None, cursor: int | None, limit: int = 500) -> dict[str, Any]:
+        """Calls pull_summary."""
+        answer: dict[str, Any] = self.rows("select pull_summary(%s, %s, %s)", epoch, cursor, limit)[0][0]
+        return answer
+
+    def fill(self, *holes: tuple[str, int, int], limit: int | None = None) -> dict[str, Any]:
+        """Calls pull_history with holes as (chat_id, first, last)."""
+        sent = [dict(zip(("chat_id", "first", "last"), each, strict=True)) for each in holes]
+        answer: dict[str, Any] = self.rows("select pull_history(%s, %s)", json.dumps(sent), limit)[0][0]
+        return answer
+
 
 def refusal(call: Callable[[], object]) -> str | None:
     """The SQLSTATE with which a call is refused as a whole."""
