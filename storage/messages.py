@@ -1,18 +1,20 @@
 """Messages: committing them and reading them in order.
 
-The order of a chat is `(sequence_num nulls last, local_order)`; no clock takes part in it (I15).
+The order of a chat is `(sequence_num nulls last, local_order)`; no clock takes part in it (I15). What has no number
+follows what has one, so a hole above all that is held lies between the two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Any, Final
 from uuid import uuid4
 
-from storage import chats, edits, rows
+from storage import chats, edits, gaps, rows
+from storage.checksums import checksum
 from storage.content import clean, normalise, plain_text
 from storage.errors import InvalidMessage, UnknownChat
-from storage.records import ChatId, Message, MessageId, Page, Part, Position, Role
+from storage.records import ChatId, Hole, Message, MessageId, Page, Part, Position, Role
 from storage.transaction import Reader, Transaction
 
 _TITLE_LENGTH: Final = 80
@@ -47,10 +49,11 @@ def commit(
     if (stored := _stored(tx.db, chat_id, message_id)) is not None:
         return _same(stored, role, parts)
     now = tx.now()
+    encoded = rows.encode(parts)
     tx.db.execute(
-        "insert into messages (chat_id, message_id, role, content, turn_id, status, sync_state, created_at) "
-        "values (?, ?, ?, ?, ?, 'complete', 'pending', ?)",
-        (chat_id, message_id, role, rows.encode(parts), turn_id, now),
+        "insert into messages (chat_id, message_id, role, content, turn_id, status, sync_state, created_at, checksum) "
+        "values (?, ?, ?, ?, ?, 'complete', 'pending', ?, ?)",
+        (chat_id, message_id, role, encoded, turn_id, now, checksum(message_id, role, encoded, None)),
     )
     tx.db.execute(
         "update chats set updated_at = ?, activity = ? where chat_id = ?",
@@ -70,14 +73,14 @@ def get(db: Reader, chat_id: ChatId, message_id: MessageId) -> Message | None:
     """The message, None when it is not here or was deleted."""
     row = db.execute(
         f"select {rows.MESSAGE} from messages where chat_id = ? and message_id = ? "
-        "and (deleted_at is null or sync_state <> 'synced')",
+        "and withdrawn = 0 and (deleted_at is null or sync_state <> 'synced')",
         (chat_id, message_id),
     ).fetchone()
     return rows.message(row) if row else None
 
 
 def page(db: Reader, chat_id: ChatId, before: Position | None = None, limit: int = 50) -> Page:
-    """The messages before a position, newest first; `before` None starts at the newest."""
+    """The messages before a position, newest first; `before` None starts at the newest. It ends at a hole."""
     limit = max(1, min(limit, _MAX_LIMIT))
     found: list[tuple[Any, ...]] = []
     if before is None or before.sequence_num is None:
@@ -85,26 +88,49 @@ def page(db: Reader, chat_id: ChatId, before: Position | None = None, limit: int
         before = None
     if len(found) <= limit:
         found += _synced_before(db, chat_id, before, limit + 1 - len(found))
+    gap = None
+    if not found or found[-1][2] is not None or len(found) <= limit:
+        low = found[limit][2] + 1 if len(found) > limit else 1
+        gap = gaps.below(db, chat_id, before.sequence_num if before else None, low, _numbers(found))
+    if gap is not None:
+        shown = rows.messages(row for row in found if row[2] is None or row[2] > gap.last)
+        return Page(shown[:limit], None, gap)
     shown = rows.messages(found[:limit])
     more = len(found) > limit
     return Page(shown, Position(shown[-1].sequence_num, shown[-1].local_order) if more else None)
 
 
 def newer(db: Reader, chat_id: ChatId, after: Position, limit: int = 50) -> tuple[Message, ...]:
-    """The messages after a position, oldest first."""
+    """The messages after a position, oldest first. They end at a hole; `gap_above` the last one tells."""
     limit = max(1, min(limit, _MAX_LIMIT))
-    found: list[tuple[Any, ...]] = []
-    if after.sequence_num is not None:
-        found = db.execute(
-            f"select {rows.MESSAGE} from messages where chat_id = ? and sequence_num is not null "
-            "and deleted_at is null and (sequence_num, local_order) > (?, ?) "
-            "order by sequence_num, local_order limit ?",
-            (chat_id, after.sequence_num, after.local_order, limit),
-        ).fetchall()
+    if after.sequence_num is None:
+        return rows.messages(_unsynced_after(db, chat_id, after.local_order, limit))
+    found = db.execute(
+        f"select {rows.MESSAGE} from messages where chat_id = ? and sequence_num is not null "
+        "and deleted_at is null and withdrawn = 0 and (sequence_num, local_order) > (?, ?) "
+        "order by sequence_num, local_order limit ?",
+        (chat_id, after.sequence_num, after.local_order, limit),
+    ).fetchall()
+    high = found[-1][2] if len(found) == limit else None
+    gap = gaps.above(db, chat_id, after.sequence_num, high, _numbers(found))
+    if gap is not None:
+        return rows.messages(row for row in found if row[2] < gap.first)
     if len(found) < limit:
-        start = 0 if after.sequence_num is not None else after.local_order
-        found += _unsynced_after(db, chat_id, start, limit - len(found))
+        found += _unsynced_after(db, chat_id, 0, limit - len(found))
     return rows.messages(found)
+
+
+def gap_above(db: Reader, chat_id: ChatId, after: Position) -> Hole | None:
+    """The hole right above a position, None when its next message is held or it is the newest."""
+    if after.sequence_num is None:
+        return None
+    number = after.sequence_num
+    following = db.execute(
+        "select sequence_num from messages where chat_id = ? and sequence_num > ? and deleted_at is null "
+        "and withdrawn = 0 order by sequence_num limit 1",
+        (chat_id, number),
+    ).fetchone()
+    return gaps.above(db, chat_id, number, following and following[0] - 1, [])
 
 
 def retry(tx: Transaction, chat_id: ChatId, message_id: MessageId) -> Message:
@@ -149,7 +175,7 @@ def _unsynced_before(db: Reader, chat_id: ChatId, before: int, limit: int) -> li
     found = (
         db.execute(
             f"select {rows.MESSAGE} from messages where chat_id = ? and sync_state = '{state}' "
-            "and local_order < ? order by local_order desc limit ?",
+            "and withdrawn = 0 and local_order < ? order by local_order desc limit ?",
             (chat_id, before, limit),
         )
         for state in ("pending", "rejected")
@@ -161,7 +187,7 @@ def _unsynced_after(db: Reader, chat_id: ChatId, after: int, limit: int) -> list
     found = (
         db.execute(
             f"select {rows.MESSAGE} from messages where chat_id = ? and sync_state = '{state}' "
-            "and local_order > ? order by local_order limit ?",
+            "and withdrawn = 0 and local_order > ? order by local_order limit ?",
             (chat_id, after, limit),
         )
         for state in ("pending", "rejected")
@@ -173,7 +199,11 @@ def _synced_before(db: Reader, chat_id: ChatId, before: Position | None, limit: 
     number, order = (before.sequence_num, before.local_order) if before else (_END, 0)
     return db.execute(
         f"select {rows.MESSAGE} from messages where chat_id = ? and sequence_num is not null "
-        "and deleted_at is null and (sequence_num, local_order) < (?, ?) "
+        "and deleted_at is null and withdrawn = 0 and (sequence_num, local_order) < (?, ?) "
         "order by sequence_num desc, local_order desc limit ?",
         (chat_id, number, order, limit),
     ).fetchall()
+
+
+def _numbers(found: Iterable[tuple[Any, ...]]) -> list[int]:
+    return [row[2] for row in found if row[2] is not None]
