@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from storage import replacing
+from storage import logs, replacing
 from storage.clock import utc_now
 from storage.errors import StoreReadOnly
 from storage.schema import is_current, refuse_newer, steps
@@ -27,10 +27,13 @@ def prepare(path: Path) -> None:
     with translated(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replacing.finish(path)
-    if not is_current(path):
+    log = logs.index(path)
+    current = is_current(path)
+    logs.refuse_damage(path, log)
+    if not current:
         if path.exists():
             _back_up(path)
-        _migrate(path)
+        migrate(path)
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -71,7 +74,8 @@ def _back_up(path: Path) -> None:
     backups.make(path, utc_now(), backups.Kind.MIGRATION)
 
 
-def _migrate(path: Path) -> None:
+def migrate(path: Path) -> None:
+    """Brings the file to the current schema, in one transaction."""
     from sqlite_utils import Database
 
     from storage.migrations import MIGRATIONS

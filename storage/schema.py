@@ -30,7 +30,7 @@ def _seen(path: Path) -> frozenset[str]:
     with translated(path):
         if not path.exists() or path.stat().st_size == 0:
             return frozenset()
-        connection = sqlite3.connect(_looking(path), uri=True)
+        connection = sqlite3.connect(looking(path), uri=True)
         try:
             return frozenset(steps(connection))
         finally:
@@ -47,7 +47,8 @@ def steps(connection: sqlite3.Connection) -> list[str]:
     return [*(name for (name,) in rows), *beyond]
 
 
-def _looking(path: Path) -> str:
+def looking(path: Path) -> str:
+    """The address that opens the file without leaving anything beside it."""
     # Plain read-only access to a WAL database leaves a -wal and a -shm file behind; without a -wal there is
     # nothing that immutable would miss.
     wal = path.with_name(path.name + "-wal")
