@@ -302,6 +302,7 @@ _KINDS = (
         sync_error text
     ) strict
     """,
+    "create index messages_withdrawn on messages (chat_id) where withdrawn = 1",
     "create index chats_missing on chats (account_id, top_missing, activity) where missing > 0",
     "create index chats_suspect on chats (account_id) where suspect = 1",
     "create index projects_by_account on projects (account_id, created_at)",
