@@ -7,12 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from storage import backups, ballast, soundness
 from storage.connections import open_reader
 from storage.errors import StorageError
 from storage.schema import is_current
 from storage.translate import translated
 
-_MOST: Final = 3
+_REPAIR: Final = "let Homing repair it, with homing doctor --repair; nothing is deleted"
+_WRONG_RANGES: Final = """
+    with sums as (
+        select chat_id, sum(last - first + 1) as numbers, max(last) as last, min(first) as first,
+            sum(first <= before) as touching
+        from (select *, lag(last, 1, -1) over (partition by chat_id order by first) + 1 as before from held)
+        group by chat_id
+    )
+    select count(*) from chats c left join sums s using (chat_id)
+    where c.missing <> c.last_num - coalesce(s.numbers, 0) or coalesce(s.last, 0) > c.last_num
+        or coalesce(s.first, 1) < 1 or coalesce(s.touching, 0) > 0
+"""
+"""Chats whose ranges overlap, touch, lead beyond the last number, or miss other numbers than the chat counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +51,44 @@ def examine(path: Path) -> Iterator[Check]:
         yield Check("store", True, f"{path} can be read")
         with translated(path), closing(open_reader(path)) as db:
             db.execute("begin")
-            yield _integrity(db)
+            yield (integrity := _integrity(db))
+            if not integrity.healthy:
+                return
             yield _references(db)
+            yield _texts(db)
+            yield _ranges(db)
             yield from _messages(db)
+        yield _backups(path)
+        yield _ballast(path)
     except StorageError as error:
         yield Check("store", False, str(error))
 
 
 def _integrity(db: sqlite3.Connection) -> Check:
-    faults = [str(row[0]) for row in db.execute("pragma quick_check")]
-    if faults == ["ok"]:
-        return Check("integrity", True, "no damage")
-    return Check(
-        "integrity",
-        False,
-        f"Damaged ({'; '.join(faults[:_MOST])}): copy the file elsewhere, move it away and sync again.",
-    )
+    if faults := soundness.faults(db):
+        return Check("integrity", False, f"Damaged ({'; '.join(faults)}): {_REPAIR}")
+    return Check("integrity", True, "no damage")
 
 
 def _references(db: sqlite3.Connection) -> Check:
     orphans = len(db.execute("pragma foreign_key_check").fetchall())
     if not orphans:
         return Check("references", True, "every row belongs to something")
-    return Check(
-        "references", False, f"{orphans} rows belong to nothing: copy the file elsewhere, then sync again."
-    )
+    return Check("references", False, f"{orphans} rows belong to nothing: {_REPAIR}")
+
+
+def _texts(db: sqlite3.Connection) -> Check:
+    if found := sum(1 for _ in soundness.misfits(db)):
+        return Check("texts", False, f"{found} messages are not what was written: {_REPAIR}")
+    return Check("texts", True, "every message is what was written")
+
+
+def _ranges(db: sqlite3.Connection) -> Check:
+    (wrong,) = db.execute(_WRONG_RANGES).fetchone()
+    (missing,) = db.execute("select coalesce(sum(missing), 0) from chats").fetchone()
+    if wrong:
+        return Check("history", False, f"What is held of {wrong} chats does not add up: {_REPAIR}")
+    return Check("history", True, f"{missing} messages are still to come" if missing else "all of it is here")
 
 
 def _messages(db: sqlite3.Connection) -> Iterator[Check]:
@@ -77,3 +103,20 @@ def _messages(db: sqlite3.Connection) -> Iterator[Check]:
     (oldest,) = db.execute("select min(created_at) from messages where sync_state = 'pending'").fetchone()
     if oldest is not None:
         yield Check("pending", True, f"the oldest message that is not yet synced was written at {oldest}")
+
+
+def _backups(path: Path) -> Check:
+    found = backups.list_backups(path)
+    if not found:
+        return Check("backups", True, "none yet: the next is made while Homing runs")
+    return Check("backups", True, f"{len(found)}, the newest of {found[0].made_at}")
+
+
+def _ballast(path: Path) -> Check:
+    if ballast.is_kept(path.parent):
+        return Check("ballast", True, "there is room in reserve for a full disk")
+    return Check(
+        "ballast",
+        True,
+        "no room in reserve for a full disk: it is made while Homing runs, when there is some",
+    )

@@ -37,7 +37,17 @@ def test_a_sound_store_is_counted_and_left_as_it_is(path: Path) -> None:
     before = path.read_bytes()
     words = _words(path)
     assert _ill(path) == []
-    assert list(words) == ["store", "integrity", "references", "messages", "pending"]
+    assert list(words) == [
+        "store",
+        "integrity",
+        "references",
+        "texts",
+        "history",
+        "messages",
+        "pending",
+        "backups",
+        "ballast",
+    ]
     assert words["messages"] == "0 synced, 200 not yet synced and 0 set aside in 1 chats"
     assert path.read_bytes() == before
 
