@@ -271,7 +271,9 @@ def test_numbers_are_never_given_twice_even_when_rows_are_gone(database: Databas
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
-@pytest.mark.parametrize("call", ["append_messages(gen_random_uuid(), '[]')", "save_chats('[]')"])
+@pytest.mark.parametrize(
+    "call", ["append_messages(gen_random_uuid(), '[]')", "save_chats('[]')", "push_changes('[]', '[]', '[]')"]
+)
 def test_writes_refuse_every_isolation_level_but_read_committed(anna: Caller, level: str, call: str) -> None:
     anna.connection.execute(f"begin isolation level {level}".encode())
     with pytest.raises(psycopg.Error) as refused:

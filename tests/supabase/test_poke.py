@@ -66,6 +66,15 @@ def test_several_calls_in_one_transaction_poke_once_and_the_next_pokes_again(
     assert _heard(listener) == [_poke(user, 4)]
 
 
+def test_a_push_of_everything_is_one_poke(user: User, caller: Caller, listener: psycopg.Connection) -> None:
+    chats = [str(uuid.uuid4()) for _ in range(3)]
+    sent = [{"chat_id": each} for each in chats], {each: [text(f"of {each}")] for each in chats}
+    caller.push(*sent, [{"project_id": chats[0]}])
+    assert _heard(listener) == [_poke(user, 7)]
+    caller.push(*sent)
+    assert _heard(listener) == []
+
+
 def test_what_changes_nothing_pokes_nobody(caller: Caller, listener: psycopg.Connection) -> None:
     chat = caller.new_chat()
     caller.append(chat, [text("a")])
