@@ -1,19 +1,26 @@
 """What has to go to the server, and what the server said about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Final
 
-from storage import accounts, counting, edits, inbox, rows
-from storage.exchange import Batch, ChatEdit, ChatVerdict, Verdict, VerdictStatus, Work
+from storage import accounts, edits, epochs, errands, inbox, projects, receipts, rows, verdicts
+from storage.exchange import (
+    Batch,
+    ChatEdit,
+    ChatVerdict,
+    Parcel,
+    ParcelWork,
+    Receipt,
+    Verdict,
+    Work,
+)
+from storage.parcels import ENVELOPE, MAX_EDITS, Packing
 from storage.records import AccountId, ChatId, Counts, Message, MessageId
 from storage.transaction import Reader, Transaction
 
-_MAX_EDITS: Final = 500
-_ENVELOPE: Final = 256
-"""Bytes that a message takes on the wire besides its content, at most."""
-
-_CONFIRMED: Final = frozenset({VerdictStatus.INSERTED, VerdictStatus.DUPLICATE})
+_NOTHING: Final[Mapping[ChatId, int]] = MappingProxyType({})
 
 
 def load_work(
@@ -34,8 +41,40 @@ def load_work(
     return Work(_edits(db, account_id, batch.chat_id if batch else None), batch, inbox.cursor(db, account_id))
 
 
+def load_parcel(
+    db: Reader,
+    account_id: AccountId,
+    *,
+    max_messages: int = 1000,
+    max_bytes: int = 900_000,
+    after: Mapping[ChatId, int] = _NOTHING,
+    blocked: frozenset[ChatId] = frozenset(),
+) -> ParcelWork:
+    """The unconfirmed edits, pending messages of the chats that have waited longest, and where the next pull starts.
+
+    `after` says per chat the `local_order` of its last message in flight: it goes on behind that. A chat whose creation
+    is not confirmed takes part only with its creation in the same parcel, so messages of one that was refused wait.
+    """
+    packing = Packing(db, account_id, max_messages, max_bytes)
+    waiting = db.execute(
+        "select chat_id, generation is null, sync_error is not null, edited <> '' from chats "
+        "where account_id = ? and oldest_pending is not null order by oldest_pending",
+        (account_id,),
+    )
+    for chat_id, new, refused, edited in waiting:
+        if packing.full:
+            break
+        if chat_id not in blocked and not (new and (refused or not edited)):
+            packing.add(chat_id, after.get(chat_id, 0), new=bool(new))
+    projects_edited = projects.edited(db, account_id, MAX_EDITS)
+    parcel = Parcel(projects_edited, packing.edits(), tuple(packing.batches))
+    return ParcelWork(
+        parcel, errands.next(db, account_id), inbox.cursor(db, account_id), inbox.is_opened(db, account_id)
+    )
+
+
 def record_verdicts(
-    tx: Transaction, account_id: AccountId, epoch: str | None, chat_id: ChatId, verdicts: Sequence[Verdict]
+    tx: Transaction, account_id: AccountId, epoch: str | None, chat_id: ChatId, judged: Sequence[Verdict]
 ) -> None:
     """Moves messages forward: confirmed ones get their number, refused ones their reason.
 
@@ -49,20 +88,15 @@ def record_verdicts(
     ).fetchone()
     if row is None or row[0] != epoch:
         return
-    confirmed = [each for each in verdicts if each.status in _CONFIRMED and each.sequence_num is not None]
-    accounts.tally(tx, account_id, pushed=_confirm(tx, chat_id, confirmed, row[1]))
-    for verdict in verdicts:
-        if verdict.status not in _CONFIRMED:
-            _reject(tx, chat_id, verdict.message_id, verdict.reason or _reason(verdict.status))
-    tx.touch_messages(chat_id)
+    accounts.tally(tx, account_id, pushed=verdicts.record(tx, chat_id, judged, row[1]))
 
 
 def record_chat_verdicts(
-    tx: Transaction, account_id: AccountId, edits: Sequence[ChatEdit], verdicts: Sequence[ChatVerdict]
+    tx: Transaction, account_id: AccountId, sent: Sequence[ChatEdit], judged: Sequence[ChatVerdict]
 ) -> None:
     """Clears the marks of accepted edits, unless a newer edit came meanwhile; refused chats show the reason."""
-    revisions = {edit.chat_id: edit.revision for edit in edits}
-    for verdict in verdicts:
+    revisions = {edit.chat_id: edit.revision for edit in sent}
+    for verdict in judged:
         revision = revisions.get(verdict.chat_id)
         if revision is None:
             continue
@@ -86,17 +120,38 @@ def record_chat_verdicts(
         tx.touch_chat(verdict.chat_id)
 
 
+def record_receipt(
+    tx: Transaction, account_id: AccountId, epoch: str | None, parcel: Parcel, receipt: Receipt
+) -> None:
+    """The server's word on a parcel, and its saved chats and projects as they are now, in one transaction.
+
+    `epoch` is the one that the push was sent in. When it is another one now, here or on the server, nothing is recorded:
+    numbers of another epoch mean nothing here, and the next push brings the true ones. Batches with a fault stay as
+    they are.
+    """
+    here = inbox.cursor(tx.db, account_id)
+    if here.epoch != epoch or (epoch and receipt.span and receipt.span.epoch != epoch):
+        return
+    receipts.record_edits(tx, account_id, parcel, receipt, here.change)
+    generation = epochs.generation(tx, account_id)
+    pushed = 0
+    for batch in receipt.batches:
+        if batch.fault is None and _is_own(tx.db, account_id, batch.chat_id):
+            pushed += verdicts.record(tx, batch.chat_id, batch.verdicts, generation)
+    accounts.tally(tx, account_id, pushed=pushed)
+    epochs.requeue_filled(tx, account_id, generation)
+
+
 def set_aside(tx: Transaction, chat_id: ChatId, message_ids: Sequence[MessageId], reason: str) -> None:
     """Takes pending messages out of the queue, with a reason for people, until they are retried."""
     for message_id in message_ids:
-        _reject(tx, chat_id, message_id, reason)
+        verdicts.reject(tx, chat_id, message_id, reason)
     tx.touch_messages(chat_id)
 
 
 def requeue_chat(tx: Transaction, chat_id: ChatId) -> None:
     """The server does not know the chat: the next push creates it anew."""
-    tx.db.execute("update chats set generation = null where chat_id = ?", (chat_id,))
-    edits.mark(tx, chat_id, edits.CREATION)
+    edits.mark_new(tx, chat_id)
     tx.touch_chat(chat_id)
 
 
@@ -136,8 +191,8 @@ def _batch(
     )
     flying = db.execute("select chat_id, 0 from messages where local_order = ?", (after,)).fetchall()
     behind = {chat_id: after for chat_id, _ in flying}
-    for chat_id, held in chain(flying, waiting):
-        if held or chat_id in blocked:
+    for chat_id, waits in chain(flying, waiting):
+        if waits or chat_id in blocked:
             continue
         start = behind.get(chat_id, 0)
         if messages := _pending(db, chat_id, start, max_messages, max_bytes):
@@ -155,7 +210,7 @@ def _pending(
         "order by local_order limit ?",
         (chat_id, after, max_messages),
     ):
-        total += len(row[4].encode()) + len((row[5] or "").encode()) + _ENVELOPE
+        total += len(row[4].encode()) + len((row[5] or "").encode()) + ENVELOPE
         if found and total > max_bytes:
             break
         found.append(row)
@@ -169,55 +224,15 @@ def _edits(db: Reader, account_id: AccountId, first: ChatId | None) -> tuple[Cha
     ).fetchall()
     others = db.execute(
         f"select {edits.COLUMNS} from chats where {unconfirmed} order by rowid limit ?",
-        (account_id, _MAX_EDITS),
+        (account_id, MAX_EDITS),
     ).fetchall()
     found = {row[0]: row for row in (*own, *others)}
-    return tuple(edits.edit(row) for row in list(found.values())[:_MAX_EDITS])
+    return tuple(edits.edit(row) for row in list(found.values())[:MAX_EDITS])
 
 
-def _confirm(tx: Transaction, chat_id: ChatId, verdicts: Sequence[Verdict], generation: int) -> int:
-    # A tombstone that was noted in this generation is of this very message, whatever the verdict: an id is inserted
-    # once, and a pull may overtake a verdict. One of an earlier generation went with the server that was wound back.
-    gone = "deleted_at is not null and generation = ?2"
-    values = [
-        (
-            verdict.sequence_num,
-            generation,
-            # Of a duplicate the next pull tells: what we held may be of another epoch, and be higher.
-            int(verdict.status is VerdictStatus.INSERTED),
-            chat_id,
-            verdict.message_id,
-        )
-        for verdict in verdicts
-    ]
-
-    def confirm(state: str) -> int:
-        return tx.db.conn.executemany(
-            "update messages set sync_state = 'synced', sequence_num = ?1, sync_error = null, generation = ?2, "
-            f"content = iif({gone}, '[]', content), annotations = iif({gone}, null, annotations), "
-            f"deleted_at = iif({gone}, deleted_at, null), revision = iif({gone}, revision, ?3) "
-            f"where chat_id = ?4 and message_id = ?5 and sync_state = '{state}'",
-            values,
-        ).rowcount
-
-    pending = confirm("pending") if values else 0
-    rejected = confirm("rejected") if pending < len(values) else 0
-    counting.confirmed(tx, chat_id, pending=pending, rejected=rejected)
-    return pending + rejected
-
-
-def _reject(tx: Transaction, chat_id: ChatId, message_id: MessageId, reason: str) -> None:
-    tx.db.execute(
-        "update messages set sync_state = 'rejected', sync_error = ? "
-        "where chat_id = ? and message_id = ? and sync_state = 'pending'",
-        (reason, chat_id, message_id),
-    )
-
-
-def _reason(status: VerdictStatus) -> str:
-    if status is VerdictStatus.CONFLICT:
-        return "Another message has this id on the server: copy the text and send it anew."
-    return "The server refused this message."
+def _is_own(db: Reader, account_id: AccountId, chat_id: ChatId) -> bool:
+    row = db.execute("select account_id from chats where chat_id = ?", (chat_id,)).fetchone()
+    return row is not None and row[0] == account_id
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
+from storage.checksums import fits
 from storage.records import Chat, ChatId, Message, MessageId, MessageStatus, Part, Role, SyncState
 
 MESSAGE: Final = (
     "chat_id, message_id, sequence_num, role, content, annotations, turn_id, status, sync_state, sync_error, "
-    "created_at, local_order"
+    "created_at, checksum, local_order"
 )
 CHAT: Final = (
     "c.chat_id, c.account_id, c.title, c.project_id, c.model, c.pinned, c.archived, c.deleted_at, d.text, "
@@ -24,14 +25,29 @@ def encode(value: object) -> str:
 
 def message(row: tuple[Any, ...]) -> Message:
     """From the columns of MESSAGE."""
-    chat_id, message_id, number, role, content, annotations, turn_id, status, state, error, at, order = row
+    (
+        chat_id,
+        message_id,
+        number,
+        role,
+        content,
+        annotations,
+        turn_id,
+        status,
+        state,
+        error,
+        at,
+        kept,
+        order,
+    ) = row
+    whole = fits(kept, message_id, role, content, annotations)
     return Message(
         ChatId(chat_id),
         MessageId(message_id),
         number,
         Role(role),
-        _parts(content),
-        _annotations(annotations),
+        _parts(content) if whole else (_UNREADABLE,),
+        _annotations(annotations) if whole else None,
         turn_id,
         MessageStatus(status),
         SyncState(state),
@@ -39,6 +55,12 @@ def message(row: tuple[Any, ...]) -> Message:
         at,
         order,
     )
+
+
+def is_readable(row: tuple[Any, ...]) -> bool:
+    """Whether a row with the columns of MESSAGE is what was written. Another one must never reach the server."""
+    _, message_id, _, role, content, annotations, *_, kept, _ = row
+    return fits(kept, message_id, role, content, annotations) and _parts(content) != (_UNREADABLE,)
 
 
 def messages(rows: Iterable[tuple[Any, ...]]) -> tuple[Message, ...]:
