@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from storage.records import LOCAL_ACCOUNT, Account, AccountId
+from storage.releasing import release as release
 from storage.transaction import Reader, Transaction
 
 _COLUMNS: Final = "account_id, url, publishable_key, email, user_id, signed_in, gone"

@@ -1,4 +1,4 @@
-"""Work without an account: given to one on request, and taken back from one that is gone from its server.
+"""Work without an account, given to one on request.
 
 Ids stay as they are, so that a second time changes nothing, and a copy that reached a server is recognised there (I22).
 """
