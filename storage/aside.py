@@ -19,7 +19,7 @@ _GONE: Final = "This message is not here any more: choose another"
 _KEY: Final = "where chat_id = ? and message_id = ?"
 _THEIRS: Final = (
     "select chat_id, message_id, sequence_num, role, content, annotations, turn_id, status, 'synced', null, "
-    "created_at, 0"
+    "created_at, null, 0"
 )
 
 
