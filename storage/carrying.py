@@ -107,22 +107,56 @@ class Carrier:
         self._generations[account_id] = 0
 
     def _messages(self) -> None:
+        # Whole ones first: of a message that was found twice, the damaged one must not win.
+        harmed = 0
+        for row in self._rows_of_messages():
+            if _is_whole(row):
+                self._take(row)
+            else:
+                harmed += 1
+        if harmed:
+            for row in self._rows_of_messages():
+                if not _is_whole(row) and not self._take_harmed(row):
+                    self._tally.add("lost")
+
+    def _rows_of_messages(self) -> Iterator[Row]:
         for row in self._wreck.rows("messages", self._declared("messages")):
-            unsent = row.get("sync_state") != "synced"
-            if not _mend(row, unsent):
-                self._tally.add("lost")
-                continue
-            if unsent:
-                self._have_chat(row)
-            if self._message(row) or (unsent and self._message(row | self._plain)):
-                self._tally.add("unsent" if unsent else "synced")
-                self._tally.add("touched", row["sync_error"] == DAMAGED)
-            elif row["withdrawn"]:
-                self._db.execute(
-                    "update messages set withdrawn = 1 "
-                    "where chat_id = ? and message_id = ? and sync_state = 'pending'",
-                    (row["chat_id"], row["message_id"]),
-                )
+            if isinstance(row["chat_id"], str) and isinstance(row["message_id"], str):
+                yield {"withdrawn": 0, "checksum": None, "annotations": None} | row
+
+    def _take(self, row: Row) -> bool:
+        """Whether it is here now."""
+        unsent = row["sync_state"] != "synced"
+        if unsent:
+            self._have_chat(row)
+            row |= {"deleted_at": None, "sequence_num": None}
+        row["checksum"] = checksum(row["message_id"], row["role"], row["content"], row["annotations"])
+        if self._message(row) or (unsent and self._message(row | self._plain)):
+            self._tally.add("unsent" if unsent else "synced")
+        elif row["withdrawn"]:
+            self._db.execute(
+                "update messages set withdrawn = 1 "
+                "where chat_id = ? and message_id = ? and sync_state = 'pending'",
+                (row["chat_id"], row["message_id"]),
+            )
+        return self._has(row)
+
+    def _take_harmed(self, row: Row) -> bool:
+        """Words that are only here are taken over whatever damage left of them; the server has the others."""
+        if self._has(row):
+            return True
+        if row["sync_state"] == "synced":
+            return False
+        words = [{"type": "text", "text": clean(str(row["content"]))}]
+        taken = self._take(
+            row | self._plain | {"role": "user", "content": rows.encode(words), "annotations": None}
+        )
+        self._tally.add("touched", taken)
+        return taken
+
+    def _has(self, row: Row) -> bool:
+        known = "select 1 from messages where chat_id = ? and message_id = ?"
+        return self._db.execute(known, (row["chat_id"], row["message_id"])).fetchone() is not None
 
     def _message(self, row: Row) -> bool:
         """Whether it was not here and is now. Its old place is kept where that is free, and with it the order (I8)."""
@@ -130,11 +164,7 @@ class Carrier:
         insert = f"insert or ignore into messages ({', '.join(kept)}) values ({', '.join('?' * len(kept))})"
         if self._insert(insert, list(kept.values())):
             return True
-        key = (row["chat_id"], row["message_id"])
-        known = "select 1 from messages where chat_id = ? and message_id = ?"
-        if self._db.execute(known, key).fetchone():
-            return False
-        return self._insert(insert, list((kept | {"local_order": None}).values()))
+        return not self._has(row) and self._insert(insert, list((kept | {"local_order": None}).values()))
 
     def _have_chat(self, row: Row) -> None:
         # Its chat is lost: whose it was is not known, so it waits signed out, until the person adopts it.
@@ -209,21 +239,9 @@ class Carrier:
         return (column for column in self._declared(table) if column.name not in left)
 
 
-def _mend(row: Row, unsent: bool) -> bool:
-    """Whether the message can be taken over. Words that are only here are, whatever damage left of them."""
-    text = (row.get("message_id"), row.get("role"), row.get("content"), row.get("annotations"))
-    row |= {"withdrawn": row.get("withdrawn", 0), "sync_error": row.get("sync_error")}
-    if unsent:
-        row |= {"deleted_at": None, "sequence_num": None}
-    if not (fits(row.get("checksum"), *text) and _is_content(text[2])):
-        if not unsent:
-            return False
-        row |= {"sync_state": "rejected", "sync_error": DAMAGED, "role": "user", "annotations": None}
-        row["content"] = rows.encode([{"type": "text", "text": clean(str(text[2]))}])
-    if not (isinstance(row["message_id"], str) and isinstance(row["chat_id"], str)):
-        return False
-    row["checksum"] = checksum(row["message_id"], row["role"], row["content"], row["annotations"])
-    return True
+def _is_whole(row: Row) -> bool:
+    text = (row["message_id"], row["role"], row["content"], row["annotations"])
+    return fits(row["checksum"], *text) and _is_content(row["content"])
 
 
 def _is_content(text: object) -> bool:

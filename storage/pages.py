@@ -1,7 +1,8 @@
 """SQLite's file format, as far as it takes to find rows on pages that nothing leads to any more."""
 
 import struct
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -9,6 +10,7 @@ from typing import Final, TypeAlias
 from storage import logs
 
 Value: TypeAlias = int | float | str | bytes | None
+_Pages: TypeAlias = Mapping[int, bytes]
 _PAGE_SIZE: Final = 4096
 _TABLE_LEAF: Final = 13
 _INDEX_LEAF: Final = 10
@@ -43,22 +45,24 @@ class Image:
         """What is on the pages that count."""
         for number in self._pages:
             if number not in self._free:
-                yield from self._records(number, self._pages[number])
+                yield from self._records(number, self._pages[number], self._pages)
 
     def behind(self) -> Iterator[Record]:
         """What is on pages of the log behind the place where it is damaged, the last written first."""
+        latest = self._pages | dict(self._behind)
         for number, page in reversed(self._behind):
-            yield from self._records(number, page)
+            yield from self._records(number, page, latest)
 
     def _lay(self, log: bytes) -> None:
         size, frame = self._size, logs.FRAME + self._size
         header = log[: logs.HEADER]
         order = "<>"[header[3] & 1] if len(header) == logs.HEADER else "<"
         whole = logs.page_size(header) == size
-        salts = header[16:24] if whole else log[logs.HEADER + 8 : logs.HEADER + 16]
+        places = range(logs.HEADER, len(log) - frame + 1, frame)
+        salts = header[16:24] if whole else _most_frequent(log[place + 8 : place + 16] for place in places)
         running = struct.unpack(">II", header[24:32]) if whole else (0, 0)
         waiting: list[tuple[int, bytes]] = []
-        for place in range(logs.HEADER, len(log) - frame + 1, frame):
+        for place in places:
             head, page = log[place : place + logs.FRAME], log[place + logs.FRAME : place + frame]
             if head[8:16] != salts:
                 whole = False  # of an earlier round of the log, or damaged
@@ -86,7 +90,7 @@ class Image:
             yield from struct.unpack(f">{count}I", page[8 : 8 + 4 * count])
             trunk = following
 
-    def _records(self, number: int, page: bytes) -> Iterator[Record]:
+    def _records(self, number: int, page: bytes, others: _Pages) -> Iterator[Record]:
         start = 100 if number == 1 else 0
         kind = page[start] if len(page) == self._size else 0
         if kind not in (_TABLE_LEAF, _INDEX_LEAF, _INDEX_INTERIOR):
@@ -96,20 +100,20 @@ class Image:
         for place in range(first, min(first + 2 * count, self._size - 1), 2):
             (cell,) = struct.unpack(">H", page[place : place + 2])
             try:
-                yield self._record(page, cell, kind)
+                yield self._record(page, cell, kind, others)
             except (IndexError, ValueError, struct.error):
                 continue
 
-    def _record(self, page: bytes, cell: int, kind: int) -> Record:
+    def _record(self, page: bytes, cell: int, kind: int, others: _Pages) -> Record:
         if kind == _INDEX_INTERIOR:
             cell += 4
         length, cell = _varint(page, cell)
         rowid = None
         if kind == _TABLE_LEAF:
             rowid, cell = _varint(page, cell)
-        return Record(rowid, _values(self._payload(page, cell, length, kind == _TABLE_LEAF)))
+        return Record(rowid, _values(self._payload(page, cell, length, kind == _TABLE_LEAF, others)))
 
-    def _payload(self, page: bytes, cell: int, length: int, table: bool) -> bytes:
+    def _payload(self, page: bytes, cell: int, length: int, table: bool, others: _Pages) -> bytes:
         size = self._size
         most = size - 35 if table else (size - 12) * 64 // 255 - 23
         if length <= most:
@@ -121,13 +125,18 @@ class Image:
         (following,) = struct.unpack(">I", page[cell + local : cell + local + 4])
         left = length - local
         while left > 0:
-            if following not in self._pages or len(parts) > len(self._pages):
+            if following not in others or len(parts) > len(others):
                 raise ValueError("an overflow page is missing")
-            more = self._pages[following]
+            more = others[following]
             parts.append(more[4 : 4 + min(left, size - 4)])
             left -= size - 4
             (following,) = struct.unpack(">I", more[:4])
         return b"".join(parts)
+
+
+def _most_frequent(salts: Iterable[bytes]) -> bytes:
+    (best,) = Counter(salts).most_common(1) or [(b"", 0)]
+    return best[0]
 
 
 def _page_size(content: bytes) -> int:

@@ -11,7 +11,7 @@ from storage import ballast
 from storage.connections import open_reader
 from storage.errors import DiskFull, StoreUnavailable
 from storage.transaction import Reader
-from storage.translate import translated
+from storage.translate import is_undecodable, lenient, translated
 
 T = TypeVar("T")
 
@@ -73,11 +73,21 @@ class _Connection:
             self._refuse_closed()
             if self._sqlite.in_transaction:
                 return query(self._sqlite)
-            self._sqlite.execute("begin")
             try:
-                return query(self._sqlite)
-            finally:
-                _end(self._sqlite)
+                return self._on_one_snapshot(query)
+            except sqlite3.OperationalError as error:
+                if not is_undecodable(error):
+                    raise
+            # Bytes that are no text: from now on they are shown as well as can be, and no sum fits them.
+            self._sqlite.text_factory = lenient
+            return self._on_one_snapshot(query)
+
+    def _on_one_snapshot(self, query: Callable[[Reader], T]) -> T:
+        self._sqlite.execute("begin")
+        try:
+            return query(self._sqlite)
+        finally:
+            _end(self._sqlite)
 
     def foreign_changes(self) -> bool:
         with self._lock, translated(self._path):

@@ -17,9 +17,12 @@ from storage.errors import (
     StoreUnavailable,
 )
 
+_UNDECODABLE: Final = "Could not decode to UTF-8"
+"""How Python's module, not SQLite, says that a text is none; it gives no code with it."""
+
 _FULL = (DiskFull, "The disk is full: free some space, then try again; nothing was changed")
 _LOCKED = (StoreLocked, "Another program holds {name}: close it, or try again in a moment")
-_CORRUPT = (StoreCorrupt, "{name} is damaged: move it elsewhere and sync again; nothing was deleted")
+_CORRUPT = (StoreCorrupt, "{name} is damaged: let Homing repair it; nothing was deleted")
 _READ_ONLY = (StoreReadOnly, "{name} cannot be written: check that its folder is yours and not read-only")
 _DISK = (StoreUnavailable, "The disk failed while using {name}: check the disk, then try again")
 _TOO_LARGE = (InvalidMessage, "This is more than the store can hold: shorten it")
@@ -71,11 +74,23 @@ _OS_TABLE: Final = {
 
 def translate(error: sqlite3.Error, path: Path) -> StorageError | None:
     """The store's error for SQLite's, or None for a bug."""
+    if is_undecodable(error):
+        return _CORRUPT[0](_CORRUPT[1].format(name=path.name))
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         return None
     entry = TABLE.get(code) or TABLE.get(code & 0xFF)
     return entry[0](entry[1].format(name=path.name)) if entry else None
+
+
+def is_undecodable(error: sqlite3.Error) -> bool:
+    """Whether a text of the file is not UTF-8, which only damage makes it."""
+    return str(error).startswith(_UNDECODABLE)
+
+
+def lenient(text: bytes) -> str:
+    """Text, whatever its bytes are."""
+    return text.decode("utf-8", "replace")
 
 
 def translate_os(error: OSError, path: Path) -> StorageError:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from storage import pages
 from storage.schema import looking
+from storage.translate import lenient
 
 Row: TypeAlias = dict[str, Any]
 
@@ -96,11 +97,6 @@ class Wreck:
         db = sqlite3.connect(looking(self._path), uri=True)
         db.text_factory = lenient
         return db
-
-
-def lenient(text: bytes) -> str:
-    """Text whatever its bytes are."""
-    return text.decode("utf-8", "replace")
 
 
 def _fitted(columns: Sequence[Column], record: pages.Record) -> Row | None:

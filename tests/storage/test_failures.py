@@ -101,7 +101,7 @@ def test_a_newer_homing_that_was_killed_is_recognised_by_its_log(path: Path) -> 
 def test_a_file_that_is_no_database_is_corrupt_and_stays(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(StoreCorrupt, match="move it elsewhere"):
+    with pytest.raises(StoreCorrupt, match="let Homing repair it"):
         Store.open(path)
     assert path.read_bytes() == content
 
