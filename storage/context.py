@@ -143,7 +143,9 @@ def settle(tx: Transaction, chat_id: ChatId, sources: Iterable[str]) -> None:
         if source in waiting:
             continue
         row = tx.db.execute(
-            "update context set pending = 0 where chat_id = ? and source = ? returning account_id, generation, shadow",
+            "update context set pending = 0, "
+            "generation = (select a.generation from accounts a where a.account_id = context.account_id) "
+            "where chat_id = ? and source = ? returning account_id, generation, shadow",
             (chat_id, source),
         ).fetchone()
         if row is not None and row[2] is not None:

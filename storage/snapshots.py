@@ -125,7 +125,9 @@ def apply(tx: Transaction, account_id: AccountId, generation: int, change: Snaps
 def settle(tx: Transaction, project_id: str) -> None:
     """The save was answered: what the server showed meanwhile is the last word, until its next."""
     account_id, generation, shadow = tx.db.execute(
-        "update snapshots set pending = 0, sync_error = null where project_id = ? "
+        "update snapshots set pending = 0, sync_error = null, "
+        "generation = (select a.generation from accounts a where a.account_id = snapshots.account_id) "
+        "where project_id = ? "
         "returning account_id, generation, shadow",
         (project_id,),
     ).fetchone()
