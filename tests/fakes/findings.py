@@ -31,12 +31,16 @@ class Append:
 
 @dataclass
 class Told:
-    """All that clients were told, and `mirror`: what a device holds that only ever read on from its cursor."""
+    """All that clients were told, `mirror`: what a device holds that only ever read on from its cursor, and `devices`:
+
+    what those hold that also moved their cursors by the spans of their pushes.
+    """
 
     appends: list[Append] = field(default_factory=list)
     deleted: set[tuple[str, str]] = field(default_factory=set)
     finished: set[tuple[str, str]] = field(default_factory=set)
     mirror: dict[Key, int] = field(default_factory=dict)
+    devices: list[dict[Key, int]] = field(default_factory=list)
     rewound: int = 0
 
 
@@ -84,7 +88,9 @@ def judge(user: User, told: Told) -> Findings:
         doubled=len(places) - len(set(places)) + len(stored) - len(numbers),
         gaps=_gaps(set(places)),
         out_of_order=_out_of_order(told.appends),
-        missed=sum(told.mirror.get(key) != change for key, change in final.items()),
+        missed=sum(
+            held.get(key) != change for held in (told.mirror, *told.devices) for key, change in final.items()
+        ),
         came_back=len(told.deleted & living),
         rewound=told.rewound,
         faults=broken,
