@@ -4,15 +4,20 @@ A number is held when the server's row under it is known: laid into the chat, no
 a conflict. Numbers up to `chats.last_num` that are not held are the chat's holes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, TypeAlias
 
 from storage.records import AccountId, ChatId
+from storage.rows import encode
 from storage.transaction import Reader, Transaction
 
 Range: TypeAlias = tuple[int, int]
 """First and last number, both included."""
+
+Span: TypeAlias = tuple[ChatId, int, int]
+"""A range of a chat's numbers."""
 
 TOP: Final = 50
 """The newest numbers of a chat: what one screen shows. They are filled before anything older."""
@@ -20,13 +25,22 @@ TOP: Final = 50
 
 def hold(tx: Transaction, chat_id: ChatId, first: int, last: int) -> None:
     """The server's rows of these numbers are known from now on."""
-    _settle(tx, chat_id, last, _merge(tx, chat_id, first, last))
+    hold_all(tx, [(chat_id, first, last)])
 
 
-def hold_numbers(tx: Transaction, chat_id: ChatId, numbers: Iterable[int]) -> None:
-    """As `hold`, for one number or more in any order."""
-    ranges = _ranges(numbers)
-    _settle(tx, chat_id, ranges[-1][1], sum(_merge(tx, chat_id, *each) for each in ranges))
+def hold_numbers(tx: Transaction, numbers: Mapping[ChatId, Iterable[int]]) -> None:
+    """As `hold`, for one number or more of each chat, in any order."""
+    hold_all(tx, [(chat_id, *each) for chat_id, some in numbers.items() for each in _ranges(some)])
+
+
+def hold_all(tx: Transaction, spans: Collection[Span]) -> None:
+    """As `hold`, for many chats, in few statements."""
+    if not spans:
+        return
+    tops: dict[ChatId, int] = {}
+    for chat_id, _, last in spans:
+        tops[chat_id] = max(last, tops.get(chat_id, last))
+    _settle(tx, [(chat_id, tops[chat_id], added) for chat_id, added in _merge(tx, spans).items()])
 
 
 def known(tx: Transaction, chat_id: ChatId, last_num: int) -> bool:
@@ -34,7 +48,7 @@ def known(tx: Transaction, chat_id: ChatId, last_num: int) -> bool:
     row = tx.db.execute("select last_num from chats where chat_id = ?", (chat_id,)).fetchone()
     if row is None or row[0] >= last_num:
         return False
-    _settle(tx, chat_id, last_num, 0)
+    _settle(tx, [(chat_id, last_num, 0)])
     return True
 
 
@@ -79,28 +93,56 @@ def _ranges(numbers: Iterable[int]) -> list[Range]:
     return [(ordered[a], ordered[b - 1]) for a, b in pairwise([0, *breaks, len(ordered)])]
 
 
-def _merge(tx: Transaction, chat_id: ChatId, first: int, last: int) -> int:
-    """How many numbers were not held before."""
-    near = tx.db.execute(
-        "select first, last from held where chat_id = ?1 and first <= ?3 + 1 and first >= coalesce("
-        "(select max(first) from held where chat_id = ?1 and first <= ?2), ?2)",
-        (chat_id, first, last),
+def _merge(tx: Transaction, spans: Collection[Span]) -> dict[ChatId, int]:
+    """Lays the spans into the ranges. How many numbers of each chat were not held before."""
+    here: defaultdict[ChatId, set[Range]] = defaultdict(set)
+    for chat_id, *near in tx.db.execute(
+        "with told (chat_id, first, last) as materialized (select json_extract(value, '$[0]'), "
+        "json_extract(value, '$[1]'), json_extract(value, '$[2]') from json_each(?1)) "
+        "select h.chat_id, h.first, h.last from told cross join held h on h.chat_id = told.chat_id "
+        "and h.first <= told.last + 1 and h.first >= coalesce((select max(first) from held "
+        "where chat_id = told.chat_id and first <= told.first), told.first)",
+        (encode(tuple(spans)),),
+    ):
+        here[chat_id].add((near[0], near[1]))
+    there: defaultdict[ChatId, set[Range]] = defaultdict(set)
+    for chat_id, first, last in spans:
+        there[chat_id].add((first, last))
+    merged = {chat_id: _union(here[chat_id] | some) for chat_id, some in there.items()}
+    tx.db.conn.executemany(
+        "delete from held where chat_id = ? and first = ?",
+        [(chat_id, first) for chat_id, some in merged.items() for first, _ in here[chat_id] - some],
     )
-    touching: list[Range] = [each for each in near if each[1] >= first - 1]
-    low = min([first, *(each[0] for each in touching)])
-    high = max([last, *(each[1] for each in touching)])
-    if touching != [(low, high)]:
-        tx.db.conn.executemany(
-            "delete from held where chat_id = ? and first = ?", [(chat_id, each[0]) for each in touching]
-        )
-        tx.db.execute("insert into held (chat_id, first, last) values (?, ?, ?)", (chat_id, low, high))
-    return high - low + 1 - sum(each[1] - each[0] + 1 for each in touching)
+    tx.db.conn.executemany(
+        "insert into held (chat_id, first, last) values (?, ?, ?)",
+        [(chat_id, *each) for chat_id, some in merged.items() for each in some - here[chat_id]],
+    )
+    return {chat_id: _size(some) - _size(here[chat_id]) for chat_id, some in merged.items()}
 
 
-def _settle(tx: Transaction, chat_id: ChatId, last_num: int, added: int) -> None:
+def _union(ranges: Iterable[Range]) -> set[Range]:
+    merged: list[Range] = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return set(merged)
+
+
+def _size(ranges: Iterable[Range]) -> int:
+    return sum(last - first + 1 for first, last in ranges)
+
+
+def _settle(tx: Transaction, news: Sequence[tuple[ChatId, int, int]]) -> None:
+    """`news` says of each chat its highest number told, and how many numbers are newly held."""
     tx.db.execute(
-        "update chats set missing = missing + max(0, ?2 - last_num) - ?3, last_num = max(last_num, ?2), "
-        "verified = null, top_missing = max(last_num, ?2) is not (select last from held where chat_id = ?1 "
-        "and first <= max(1, max(chats.last_num, ?2) - ?4) order by first desc limit 1) where chat_id = ?1",
-        (chat_id, last_num, added, TOP - 1),
+        "with told (chat_id, top, added) as materialized (select json_extract(value, '$[0]'), "
+        "json_extract(value, '$[1]'), json_extract(value, '$[2]') from json_each(?1)) "
+        "update chats set missing = missing + max(0, told.top - last_num) - told.added, "
+        "last_num = max(last_num, told.top), verified = null, "
+        "top_missing = max(last_num, told.top) is not (select h.last from held h where h.chat_id = told.chat_id "
+        "and h.first <= max(1, max(chats.last_num, told.top) - ?2) order by h.first desc limit 1) "
+        "from told where chats.chat_id = told.chat_id",
+        (encode(news), TOP - 1),
     )

@@ -1,11 +1,11 @@
 """The changes of one page, laid into the store."""
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
-from storage import accounts, chats, counting, edits, held, kinds, rows
+from storage import accounts, chats, counting, edits, held, kinds, removal, rows
 from storage.checksums import checksum
 from storage.exchange import Change, ChatChange, MessageChange
 from storage.records import AccountId, ChatId, MessageId, MessageStatus
@@ -52,6 +52,7 @@ def set_aside_deleted(tx: Transaction, chat_ids: Iterable[ChatId]) -> None:
             (CHAT_DELETED, chat_id),
         )
         tx.touch_messages(chat_id)
+    removal.settle(tx)
 
 
 class Arrivals:
@@ -70,6 +71,8 @@ class Arrivals:
         self._grown: dict[ChatId, str] = {}
         self._deleted: set[ChatId] = set()
         self._messages: dict[_Key, MessageChange] = {}
+        self._doomed = removal.Doomed.of(tx.db, account_id)
+        self._risen: defaultdict[ChatId, list[MessageId]] = defaultdict(list)
         self._pushed = 0
         self._pulled = 0
 
@@ -120,15 +123,17 @@ class Arrivals:
         key = (change.chat_id, change.message_id)
         if key in self._messages:
             self._lay()
-        self._messages[key] = change
+        self._messages[key] = self._doomed.seen(change)
         self._numbers[change.chat_id].append(change.sequence_num)
 
     def finish(self) -> None:
         """Moves the chats that got new messages up the list; sets aside what waits in those that were deleted."""
         self._lay()
-        for chat_id, numbers in self._numbers.items():
-            held.hold_numbers(self._tx, chat_id, numbers)
+        held.hold_numbers(self._tx, self._numbers)
         set_aside_deleted(self._tx, self._deleted)
+        removal.settle(self._tx)
+        for chat_id, message_ids in self._risen.items():
+            removal.repeat(self._tx, self._account_id, chat_id, message_ids)
         accounts.tally(self._tx, self._account_id, pushed=self._pushed, pulled=self._pulled)
         for chat_id, at in self._grown.items():
             self._climb(chat_id)
@@ -150,9 +155,12 @@ class Arrivals:
         new: list[MessageChange] = []
         other: list[MessageChange] = []
         hidden: list[MessageChange] = []
-        confirmed: defaultdict[ChatId, Counter[str]] = defaultdict(Counter)
+        confirmed: set[ChatId] = set()
         for key, change in changes.items():
             row = here.get(key)
+            if row is not None and self._rises(row, change):
+                self._risen[change.chat_id].append(change.message_id)
+                change = removal.buried(change)
             if row is None:
                 new.append(change)
             elif self._same(row, change):
@@ -160,15 +168,15 @@ class Arrivals:
             elif self._accepts(row, change):
                 other.append(change)
                 if row[0] != "synced":
-                    confirmed[change.chat_id][row[0]] += 1
+                    confirmed.add(change.chat_id)
+                    self._pushed += 1
             elif row[0] != "synced":
                 hidden.append(change)
         self._insert(new)
         self._update(other)
         self._keep_beside(hidden)
-        for chat_id, states in confirmed.items():
-            counting.confirmed(self._tx, chat_id, pending=states["pending"], rejected=states["rejected"])
-            self._pushed += states.total()
+        if confirmed:
+            counting.recount(self._tx, confirmed)
 
     def _here(self, changes: Iterable[MessageChange]) -> dict[_Key, tuple[Any, ...]]:
         found = self._db.execute(
@@ -184,6 +192,10 @@ class Arrivals:
         if (ours := self._owned.get(chat_id)) is None:
             ours = self._owned[chat_id] = chats.claim(self._tx, self._account_id, chat_id, created_at)
         return ours
+
+    def _rises(self, row: tuple[Any, ...], change: MessageChange) -> bool:
+        """A server that was wound back shows what was deleted since: it stays deleted, and is told so (I12)."""
+        return row[0] == "synced" and row[5] and not change.deleted and 0 <= row[1] < self._generation
 
     def _same(self, row: tuple[Any, ...], change: MessageChange) -> bool:
         """A device pulls back what it pushed: such a row costs no more than this look. Text that grows is read."""

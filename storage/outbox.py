@@ -23,6 +23,9 @@ from storage.transaction import Reader, Transaction
 _NOTHING: Final[Mapping[ChatId, int]] = MappingProxyType({})
 
 
+_IN_SIGHT: Final = "(c.pending > 0 or c.rejected > 0) and (c.deleted_at is null or c.discarded = 0)"
+
+
 def load_work(
     db: Reader,
     account_id: AccountId,
@@ -88,7 +91,7 @@ def record_verdicts(
     ).fetchone()
     if row is None or row[0] != epoch:
         return
-    accounts.tally(tx, account_id, pushed=verdicts.record(tx, chat_id, judged, row[1]))
+    accounts.tally(tx, account_id, pushed=verdicts.record(tx, {chat_id: judged}, row[1]))
 
 
 def record_chat_verdicts(
@@ -134,11 +137,12 @@ def record_receipt(
         return
     receipts.record_edits(tx, account_id, parcel, receipt, here.change)
     generation = epochs.generation(tx, account_id)
-    pushed = 0
-    for batch in receipt.batches:
-        if batch.fault is None and _is_own(tx.db, account_id, batch.chat_id):
-            pushed += verdicts.record(tx, batch.chat_id, batch.verdicts, generation)
-    accounts.tally(tx, account_id, pushed=pushed)
+    judged = {
+        batch.chat_id: batch.verdicts
+        for batch in receipt.batches
+        if batch.fault is None and _is_own(tx.db, account_id, batch.chat_id)
+    }
+    accounts.tally(tx, account_id, pushed=verdicts.record(tx, judged, generation))
     epochs.requeue_filled(tx, account_id, generation)
 
 
@@ -156,14 +160,21 @@ def requeue_chat(tx: Transaction, chat_id: ChatId) -> None:
 
 
 def counts(db: Reader, account_ids: Sequence[AccountId]) -> Counts:
-    """Unsynced messages of the accounts, those in deleted chats too."""
+    """Unsynced messages of the accounts, also in chats that another device deleted."""
+    seen = f"c.account_id in ({_marks(account_ids)}) and {_IN_SIGHT}"
     pending, rejected, oldest = db.execute(
-        "select coalesce(sum(pending), 0), coalesce(sum(rejected), 0), min(oldest_pending) from chats "
-        f"where account_id in ({_marks(account_ids)}) and (pending > 0 or rejected > 0)",
+        "select coalesce(sum(c.pending), 0), coalesce(sum(c.rejected), 0), min(c.oldest_pending) "
+        f"from chats c where {seen}",
+        tuple(account_ids),
+    ).fetchone()
+    (conflicts,) = db.execute(
+        "select count(*) from chats c cross join conflicts f on f.chat_id = c.chat_id cross join messages m "
+        "on m.chat_id = f.chat_id and m.message_id = f.message_id and m.sync_state = 'rejected' "
+        f"where {seen} and c.rejected > 0",
         tuple(account_ids),
     ).fetchone()
     at = db.execute("select created_at from messages where local_order = ?", (oldest,)).fetchone()
-    return Counts(pending, rejected, at[0] if at else None)
+    return Counts(pending, rejected, at[0] if at else None, conflicts)
 
 
 def synced_count(db: Reader, account_ids: Sequence[AccountId]) -> int:

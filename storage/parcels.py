@@ -34,13 +34,14 @@ class Packing:
             "order by local_order limit ?",
             (chat_id, after, self.left),
         ):
-            if not rows.is_readable(row):
+            message = rows.message(row)
+            if message.content is rows.UNREADABLE:
                 continue
             self.octets -= len(row[4].encode()) + len((row[5] or "").encode()) + ENVELOPE
             if self.octets < 0 and (found or self.batches):
                 self.full = True
                 break
-            found.append(rows.message(row))
+            found.append(message)
         if found:
             self.batches.append(Batch(chat_id, tuple(found)))
             self.left -= len(found)

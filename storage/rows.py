@@ -15,7 +15,16 @@ CHAT: Final = (
     "c.chat_id, c.account_id, c.title, c.project_id, c.model, c.pinned, c.archived, c.deleted_at, d.text, "
     "c.created_at, c.updated_at, c.pending, c.rejected, c.sync_error, c.missing, c.last_num"
 )
-_UNREADABLE: Final[Part] = {"type": "status", "code": "error", "text": "This message cannot be read."}
+UNREADABLE: Final[tuple[Part, ...]] = (
+    {"type": "status", "code": "error", "text": "This message cannot be read."},
+)
+"""Stands for content that is not what was written. It must never reach a server."""
+
+
+# Damage may have left any value in a column.
+_ROLES: Final = {role.value: role for role in Role}
+_STATUSES: Final = {status.value: status for status in MessageStatus}
+_STATES: Final = {state.value: state for state in SyncState}
 
 
 def encode(value: object) -> str:
@@ -40,27 +49,21 @@ def message(row: tuple[Any, ...]) -> Message:
         kept,
         order,
     ) = row
-    whole = fits(kept, message_id, role, content, annotations)
+    whole = fits(kept, message_id, role, content, annotations) and role in _ROLES and status in _STATUSES
     return Message(
         ChatId(chat_id),
         MessageId(message_id),
         number,
-        Role(role),
-        _parts(content) if whole else (_UNREADABLE,),
+        _ROLES.get(role, Role.USER),
+        _parts(content) if whole else UNREADABLE,
         _annotations(annotations) if whole else None,
         turn_id,
-        MessageStatus(status),
-        SyncState(state),
+        _STATUSES.get(status, MessageStatus.ERROR),
+        _STATES.get(state, SyncState.SYNCED),
         error,
         at,
         order,
     )
-
-
-def is_readable(row: tuple[Any, ...]) -> bool:
-    """Whether a row with the columns of MESSAGE is what was written. Another one must never reach the server."""
-    _, message_id, _, role, content, annotations, *_, kept, _ = row
-    return fits(kept, message_id, role, content, annotations) and _parts(content) != (_UNREADABLE,)
 
 
 def messages(rows: Iterable[tuple[Any, ...]]) -> tuple[Message, ...]:
@@ -97,9 +100,9 @@ def _parts(content: str) -> tuple[Part, ...]:
     try:
         parts = json.loads(content)
     except ValueError:
-        return (_UNREADABLE,)
+        return UNREADABLE
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-        return (_UNREADABLE,)
+        return UNREADABLE
     return tuple(parts)
 
 

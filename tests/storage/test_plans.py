@@ -86,8 +86,8 @@ def _plans(db: Reader, query: Query) -> list[str]:
 
 
 def test_counting_reads_indexes_alone(store: Store) -> None:
-    (line,) = store.read(lambda db: [line for line in _plans(db, COUNTED["counts"]) if "chats" in line])
-    assert line.startswith("SEARCH chats USING COVERING INDEX chats_unsynced (account_id=?)")
+    lines = store.read(lambda db: _plans(db, COUNTED["counts"]))
+    assert "SEARCH chats USING COVERING INDEX chats_unsynced (account_id=?)" in lines
 
 
 def test_no_query_grows_with_the_store(tmp_path_factory: pytest.TempPathFactory) -> None:
