@@ -6,7 +6,7 @@ from typing import Protocol
 
 from storage.records import Account
 from sync.engine.interface import Remote
-from sync.login.session import Session, SessionKeeper
+from sync.login.session import AccessTokens, Session, SessionKeeper
 from sync.login.session_file import Sessions
 from sync.login.vault import SessionStoreKind
 
@@ -16,6 +16,10 @@ class Listener(Protocol):
 
     async def run(self) -> None:
         """Never returns by itself."""
+        ...
+
+    def rejoin(self) -> None:
+        """Listen anew at once."""
         ...
 
 
@@ -54,18 +58,18 @@ class Backend(Protocol):
         """The account's tokens."""
         ...
 
-    def remote(self, account: Account, keeper: SessionKeeper) -> ClosableRemote:
+    def remote(self, account: Account, tokens: AccessTokens) -> ClosableRemote:
         """The account's server."""
         ...
 
     def pokes(
         self,
         account: Account,
-        keeper: SessionKeeper,
-        on_poke: Callable[[], None],
+        tokens: AccessTokens,
+        on_poke: Callable[[int | None], None],
         on_link: Callable[[bool], None],
     ) -> Listener:
-        """The account's realtime channel."""
+        """The account's realtime channel. A poke says the server's change counter, if it knows it."""
         ...
 
 
@@ -114,20 +118,20 @@ class SupabaseBackend:
         assert self._sessions is not None
         return keeper_of(account, self._sessions)
 
-    def remote(self, account: Account, keeper: SessionKeeper) -> ClosableRemote:
+    def remote(self, account: Account, tokens: AccessTokens) -> ClosableRemote:
         """See the protocol."""
         from sync.wire.remote import SupabaseRemote
 
-        return SupabaseRemote(account.url, account.publishable_key, keeper)
+        return SupabaseRemote(account.url, account.publishable_key, tokens)
 
     def pokes(
         self,
         account: Account,
-        keeper: SessionKeeper,
-        on_poke: Callable[[], None],
+        tokens: AccessTokens,
+        on_poke: Callable[[int | None], None],
         on_link: Callable[[bool], None],
     ) -> Listener:
         """See the protocol."""
         from sync.wire.realtime import Pokes
 
-        return Pokes(account.url, account.publishable_key, keeper, account.user_id, on_poke, on_link)
+        return Pokes(account.url, account.publishable_key, tokens, account.user_id, on_poke, on_link)

@@ -3,16 +3,16 @@
 import logging
 import random
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from storage import messages
-from storage.records import Account, ChatId, MessageId, Touched
+from storage import accounts, aside, messages
+from storage.records import Account, AccountId, ChatId, MessageId, Touched
 from storage.store import Store, Transaction
 from sync import rounds
+from sync.admissions import Admissions
 from sync.backend import Backend, SupabaseBackend
 from sync.engine.interface import LocalCommitted
 from sync.engine.machine import Engine
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["SessionStoreKind", "SyncReport", "SyncService"]
 
 HOLDER_PATIENCE: Final = 60.0
-ANSWER_INTERVAL: Final = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +36,7 @@ _log = logging.getLogger(__name__)
 class SyncService:
     """Thread-safe. One process of a profile holds the engine; the others work through the store.
 
-    `sign_up`, `sign_in`, `sign_out` and `adopt` give futures that raise SyncError or StorageError, one line for people.
-    Listeners are called on the asyncio thread.
+    Futures raise SyncError or StorageError, one line for people. Listeners are called on the asyncio thread.
     """
 
     def __init__(
@@ -52,13 +50,9 @@ class SyncService:
     ) -> None:
         self._store = store
         self._lock = EngineLock(profile_dir)
-        self._house = Housekeeping(
-            store,
-            backend or SupabaseBackend(profile_dir, session_store),
-            self._lock,
-            self._publish,
-            realtime=realtime,
-        )
+        backend = backend or SupabaseBackend(profile_dir, session_store)
+        self._house = Housekeeping(store, backend, self._lock, self._publish, realtime=realtime)
+        self._admissions = Admissions(self._house, backend)
         self._runner = Runner(
             store,
             self._house.connections,
@@ -97,7 +91,7 @@ class SyncService:
         self._lock.take()
         self._unsubscribe = self._store.subscribe(self._hear_commit)
         self._runner.start()
-        self._runner.submit(self._house.live(self._runner))
+        self._runner.submit(self._house.live(self._runner, self._admissions.resume))
 
     def stop(self) -> None:
         """End within about two seconds, whatever the network does. What is pending stays pending."""
@@ -107,19 +101,48 @@ class SyncService:
 
     def sign_in(self, url: str, key: str, email: str, password: str, *, adopt: bool) -> "Future[Account]":
         """Sign in and make the account the active one; `adopt` moves the signed-out chats into it."""
-        return self._runner.submit(self._house.sign_in(url, key, email, password, adopt=adopt, new=False))
+        return self._runner.submit(
+            self._admissions.sign_in(url, key, email, password, adopt=adopt, new=False)
+        )
 
     def sign_up(self, url: str, key: str, email: str, password: str, *, adopt: bool) -> "Future[Account]":
         """Make a new login, and go on as `sign_in`."""
-        return self._runner.submit(self._house.sign_in(url, key, email, password, adopt=adopt, new=True))
+        return self._runner.submit(self._admissions.sign_in(url, key, email, password, adopt=adopt, new=True))
 
-    def sign_out(self) -> "Future[None]":
-        """Send what can be sent in a few seconds, revoke the login, erase its tokens. All data stays."""
-        return self._runner.submit(self._house.sign_out())
+    def switch(self, account_id: AccountId | None) -> "Future[None]":
+        """Go on with another account of this computer, or with none; the one so far stays signed in.
 
-    def adopt(self) -> "Future[int]":
-        """Move the signed-out chats into the active account. How many there were."""
-        return self._runner.submit(self._house.adopt())
+        One whose session is over becomes the active one too, and needs a sign-in.
+        """
+        return self._runner.submit(self._admissions.switch(account_id))
+
+    def sign_out(self, *, seal: bool = False) -> "Future[None]":
+        """Send what waits in a few seconds, revoke the login, erase its tokens. All data stays.
+
+        UnsentMessages, and nothing is changed, when messages are left; with `seal` they stay here, closed, until the
+        account signs in again.
+        """
+        return self._runner.submit(self._admissions.sign_out(seal=seal))
+
+    def adopt(self, chat_ids: Sequence[ChatId] | None = None) -> "Future[int]":
+        """Move signed-out chats, all or these, into the active account. How many there were."""
+        return self._runner.submit(self._admissions.adopt(chat_ids))
+
+    def release(self, account_id: AccountId) -> "Future[int]":
+        """Make the chats of an account that is gone from its server signed-out ones. How many there were."""
+        return self._runner.submit(self._admissions.release(account_id))
+
+    def network_changed(self, online: bool) -> None:
+        """The computer's network came, went, or became another one. From any thread."""
+        self._runner.submit(_on_the_loop(lambda: self._house.network_changed(online=online)))
+
+    def woke(self) -> None:
+        """The system says that the computer was asleep; a sleep is noticed without it, within a second."""
+        self._runner.submit(_on_the_loop(self._house.woke))
+
+    def want_history(self, chat_id: ChatId, before: int | None) -> None:
+        """Somebody looks at messages that are not here yet: below a number, or the newest ones."""
+        self._runner.post(LocalCommitted())
 
     def sync_now(self) -> None:
         """Ask for a round at once; nobody waits for it."""
@@ -136,6 +159,10 @@ class SyncService:
 
         return self._store.write(job)
 
+    def retry_all(self) -> "Future[int]":
+        """Send everything again that was set aside, but for what a person has to choose. How many things."""
+        return self._store.write(lambda tx: aside.retry_all(tx, accounts.shown(tx.db)))
+
     def run_until_quiet(self, timeout: float | None = None) -> SyncReport:
         """Push and pull until nothing is left, here or in the process that holds the engine. Blocks.
 
@@ -143,29 +170,23 @@ class SyncService:
         """
         before = self._store.read(rounds.standing)
         if self._lock.held:
-            error = self._run_round(timeout)
+            late = "Sync did not come to its end in time; what is left goes on next time."
+            error = self._wait(self._house.round(), timeout, late)
         else:
-            error = self._ask_holder(HOLDER_PATIENCE if timeout is None else timeout)
+            late = "The other Homing of this profile does not answer; close it and try again."
+            patience = HOLDER_PATIENCE if timeout is None else timeout
+            error = self._wait(self._house.round_elsewhere(), patience, late)
         return rounds.report(before, self._store.read(rounds.standing), error)
 
-    def _run_round(self, timeout: float | None) -> str | None:
-        future = self._runner.submit(self._house.round())
+    def _wait(
+        self, round_: "Coroutine[Any, Any, str | None]", timeout: float | None, late: str
+    ) -> str | None:
+        future = self._runner.submit(round_)
         try:
             return future.result(timeout)
         except TimeoutError:
             future.cancel()
-            return "Sync did not come to its end in time; what is left goes on next time."
-
-    def _ask_holder(self, timeout: float) -> str | None:
-        number = self._store.write(rounds.ask).result()
-        deadline = time.monotonic() + timeout
-        pause = threading.Event()
-        while time.monotonic() < deadline:
-            done, error = self._store.read(rounds.answered)
-            if done >= number:
-                return error
-            pause.wait(ANSWER_INTERVAL)
-        return "The other Homing of this profile does not answer; close it and try again."
+            return late
 
     def _hear_commit(self, touched: Touched) -> None:
         if touched.chats or touched.messages:
@@ -180,3 +201,7 @@ class SyncService:
                 listener(status)
             except Exception as error:  # noqa: BLE001 - a listener's bug must not end sync
                 _log.error("A listener of the sync status failed with %s", type(error).__name__)
+
+
+async def _on_the_loop(work: Callable[[], None]) -> None:
+    work()

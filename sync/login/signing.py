@@ -43,3 +43,11 @@ def leave(tx: Transaction, account: Account) -> None:
     """The tokens are erased: nobody is active. Every row of the account stays, sealed until it signs in again."""
     accounts.mark_signed_out(tx, account.account_id)
     accounts.activate(tx, None)
+
+
+def let_go(tx: Transaction, account: Account) -> int:
+    """The account is gone from its server: its chats become signed-out ones. Returns how many."""
+    active = accounts.active(tx.db)
+    if active is not None and active.account_id == account.account_id:
+        accounts.activate(tx, None)
+    return accounts.release(tx, account.account_id)

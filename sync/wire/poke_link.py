@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -26,6 +27,13 @@ _NO_HEARTBEAT: Final = 1_000_000
 _HEARTBEAT_TOPIC: Final = "phoenix"
 
 
+@dataclass(frozen=True, slots=True)
+class Poke:
+    """The server hints at a change. `head` is its change counter as far as it was told, None where it was not."""
+
+    head: int | None
+
+
 class PokeLink:
     """Opens on `open`, then `wait` tells of pokes until the link is lost. Not to be opened twice."""
 
@@ -38,7 +46,7 @@ class PokeLink:
         self._token = ""
         self._joined = False
         self._news = asyncio.Event()
-        self._poked = False
+        self._poke: Poke | None = None
         self._lost = False
 
     async def open(self, token: str) -> None:
@@ -65,16 +73,21 @@ class PokeLink:
         if not self._joined or self._lost:
             raise Unreachable("The server takes no realtime connection: Homing asks for news at intervals.")
 
-    async def wait(self, seconds: float) -> bool:
-        """True for a poke, at most one for many; False when the time is over. Raises Unreachable when lost."""
+    async def wait(self, seconds: float) -> Poke | None:
+        """One poke for all that came; None when the time is over. Raises Unreachable when lost."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
         if self._lost:
             raise Unreachable("The realtime connection is lost: Homing connects again by itself.")
         self._news.clear()
-        poked, self._poked = self._poked, False
-        return poked
+        poke, self._poke = self._poke, None
+        return poke
+
+    def lose(self) -> None:
+        """Count the link as lost: after a sleep or in another network it only looks alive."""
+        self._lost = True
+        self._news.set()
 
     async def beat(self) -> None:
         """Ask for a sign of life. When none comes in time the link counts as lost."""
@@ -84,7 +97,7 @@ class PokeLink:
         if self._heart is None:
             return
         push = AsyncPush(self._heart, "heartbeat", {}, ANSWER_SECONDS)
-        push.receive(RealtimeAcknowledgementStatus.Timeout, self._lose)
+        push.receive(RealtimeAcknowledgementStatus.Timeout, self.lose)
         await push.send()
 
     async def set_token(self, token: str) -> None:
@@ -116,22 +129,21 @@ class PokeLink:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _on_broadcast(self, _: object) -> None:
-        self._poked = True
+    def _on_broadcast(self, told: object) -> None:
+        head, before = _head(told), self._poke
+        if head is not None and before is not None:
+            head = None if before.head is None else max(head, before.head)
+        self._poke = Poke(head)
         self._news.set()
 
     def _on_state(self, state: "RealtimeSubscribeStates", _: Exception | None) -> None:
         if state.value == "SUBSCRIBED":
             self._joined = True
         else:
-            self._lose()
+            self.lose()
 
     def _on_end(self, _: object) -> None:
-        self._lose()
-
-    def _lose(self) -> None:
-        self._lost = True
-        self._news.set()
+        self.lose()
 
     def _require_same_host(self, client: "AsyncRealtimeClient") -> None:
         """The websocket library follows redirects to any host; the token goes to the user's server only."""
@@ -139,6 +151,12 @@ class PokeLink:
         request = socket.request if socket is not None else None
         if request is None or request.headers.get("Host") != urlsplit(self._server.url).netloc:
             raise Unreachable("The realtime address leads elsewhere: check the server's address.")
+
+
+def _head(told: object) -> int | None:
+    payload = told.get("payload") if isinstance(told, dict) else None
+    head = payload.get("head") if isinstance(payload, dict) else None
+    return head if type(head) is int and head >= 0 else None
 
 
 def _private() -> "RealtimeChannelOptions":

@@ -38,7 +38,7 @@ class Pokes:
         key: str,
         tokens: AccessTokens,
         user_id: str,
-        on_poke: Callable[[], None],
+        on_poke: Callable[[int | None], None],
         on_link: Callable[[bool], None],
         *,
         pause: Callable[[int], float] = pause_seconds,
@@ -52,6 +52,7 @@ class Pokes:
         self._pause = pause
         self._heartbeat = heartbeat
         self._nudged = asyncio.Event()
+        self._link: PokeLink | None = None
 
     async def run(self) -> None:
         """Connect, listen and connect again, until cancelled."""
@@ -65,8 +66,14 @@ class Pokes:
             await self._rest(self._pause(failures))
 
     def nudge(self) -> None:
-        """The network is back or the computer awake: do not wait out the pause. From the loop's thread."""
+        """The network is back: do not wait out the pause. From the loop's thread."""
         self._nudged.set()
+
+    def rejoin(self) -> None:
+        """The computer was asleep or changed its network: the link is made anew at once. From the loop's thread."""
+        if self._link is not None:
+            self._link.lose()
+        self.nudge()
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -74,7 +81,7 @@ class Pokes:
                 await self._nudged.wait()
 
     async def _attempt(self) -> None:
-        link = PokeLink(self._server, self._user_id)
+        link = self._link = PokeLink(self._server, self._user_id)
         up = False
         try:
             await link.open(await self._tokens.access_token())
@@ -84,6 +91,7 @@ class Pokes:
         except Exception as error:  # noqa: BLE001 - the official client raises bare Exception; the supervisor outlives it
             _log.info("Realtime is down: %s.", type(error).__name__)
         finally:
+            self._link = None
             await link.close()
             if up:
                 self._on_link(False)
@@ -95,8 +103,9 @@ class Pokes:
                 next_beat = time.monotonic() + self._heartbeat
                 await self._renew_token(link)
                 await link.beat()
-            if await link.wait(max(0.0, next_beat - time.monotonic())):
-                self._on_poke()
+            poke = await link.wait(max(0.0, next_beat - time.monotonic()))
+            if poke is not None:
+                self._on_poke(poke.head)
 
     async def _renew_token(self, link: PokeLink) -> None:
         # A renewal that fails for now says nothing about the link: the server ends it when the token does.

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from storage.records import Account, AccountId
-from sync.errors import SignInAgain
-from sync.login.session import Session, SessionKeeper
+from sync.errors import SessionOver, SignInAgain
+from sync.login.session import AccessTokens, Session, SessionKeeper
 from sync.login.session_file import SessionInMemory
 from tests.fakes.remote import FakeRemote
 from tests.simulation.server import ModelServer
@@ -18,8 +18,14 @@ KEY = "sb_publishable_test"
 class Silence:
     """A realtime channel on which nothing ever comes."""
 
+    def __init__(self) -> None:
+        self.rejoined = 0
+
     async def run(self) -> None:
         await asyncio.Event().wait()
+
+    def rejoin(self) -> None:
+        self.rejoined += 1
 
 
 class FakeBackend:
@@ -32,7 +38,10 @@ class FakeBackend:
         self.make_remote: Callable[[], FakeRemote] = lambda: FakeRemote(self.server)
         self.revoked: list[str] = []
         self.revoke: Callable[[], None] = lambda: None
-        self.on_poke: Callable[[], None] = lambda: None
+        self.on_poke: Callable[[int | None], None] = lambda _: None
+        self.silences: list[Silence] = []
+        self.end: SessionOver | None = None
+        """What a renewal raises from now on."""
 
     def open_sessions(self) -> None:
         """Nothing to open."""
@@ -54,23 +63,27 @@ class FakeBackend:
 
     def keeper(self, account: Account) -> SessionKeeper:
         async def refresh(session: Session) -> Session:
+            if self.end is not None:
+                raise self.end
             return session
 
         return SessionKeeper(self.places.setdefault(account.account_id, SessionInMemory()), refresh)
 
-    def remote(self, account: Account, keeper: SessionKeeper) -> FakeRemote:
+    def remote(self, account: Account, tokens: AccessTokens) -> FakeRemote:
         self.remotes.append(self.make_remote())
+        self.remotes[-1].tokens = tokens
         return self.remotes[-1]
 
     def pokes(
         self,
         account: Account,
-        keeper: SessionKeeper,
-        on_poke: Callable[[], None],
+        tokens: AccessTokens,
+        on_poke: Callable[[int | None], None],
         on_link: Callable[[bool], None],
     ) -> Silence:
         self.on_poke = on_poke
-        return Silence()
+        self.silences.append(Silence())
+        return self.silences[-1]
 
 
 def _session(email: str) -> Session:

@@ -4,12 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from storage.exchange import Batch, ChangePage, ChatEdit, ChatVerdict, Verdict
 from storage.records import Cursor
 from sync.errors import SyncError, Unreachable
 from tests.simulation.server import ModelServer
+
+if TYPE_CHECKING:
+    from sync.login.session import AccessTokens
 
 T = TypeVar("T")
 
@@ -52,6 +55,7 @@ class FakeRemote:
         self.always: Fault | None = None
         self.requests: list[object] = []
         self.closed = False
+        self.tokens: AccessTokens | None = None
 
     async def save_chats(self, edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
         return await self._serve(tuple(edits), lambda: self.server.save_chats(edits))
@@ -68,6 +72,8 @@ class FakeRemote:
     async def _serve(self, request: object, work: Callable[[], T]) -> T:
         self.requests.append(request)
         await asyncio.sleep(0)
+        if self.tokens is not None:
+            await self.tokens.access_token()
         match self.faults.popleft() if self.faults else self.always:
             case Fail(error):
                 raise error

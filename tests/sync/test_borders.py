@@ -289,12 +289,18 @@ def test_a_poke_comes_for_what_another_device_pushed(served: Served, tmp_path: P
     async def run() -> None:
         session = await signed_up(served)
         up, poked = asyncio.Event(), asyncio.Event()
+        heads: list[int | None] = []
+
+        def hear(head: int | None) -> None:
+            heads.append(head)
+            poked.set()
+
         pokes = Pokes(
             served.url,
             served.key,
             keeper(served, tmp_path, session),
             session.user_id,
-            poked.set,
+            hear,
             lambda link: up.set() if link else up.clear(),
             heartbeat=0.2,
         )
@@ -306,6 +312,7 @@ def test_a_poke_comes_for_what_another_device_pushed(served: Served, tmp_path: P
                 await remote.save_chats([ChatEdit(ChatId(str(uuid.uuid4())), 1, {"title": "Trains"})])
                 await poked.wait()
             assert up.is_set()
+            assert heads == [1]
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
@@ -330,7 +337,7 @@ def test_nobody_joins_the_topic_of_somebody_else(served: Served, tmp_path: Path)
             served.key,
             keeper(served, tmp_path, session),
             stranger.user_id,
-            lambda: None,
+            lambda _: None,
             links.append,
             pause=pause,
         )

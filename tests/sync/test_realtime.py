@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,10 +25,12 @@ class Heard:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.heads: list[int | None] = []
         self.changed = asyncio.Condition()
         self.tasks: set[asyncio.Task[None]] = set()
 
-    def poke(self) -> None:
+    def poke(self, head: int | None) -> None:
+        self.heads.append(head)
         self._note("poke")
 
     def link(self, up: bool) -> None:
@@ -276,6 +279,42 @@ def test_a_nudge_cuts_the_pause_short() -> None:
             await heard.until("up", "down")
             pokes.nudge()
             await heard.until_count("up", 2)
+
+    run(act)
+
+
+def test_after_a_sleep_the_link_is_made_anew_at_once_though_it_looks_alive() -> None:
+    async def act(topics: Topics) -> None:
+        async with listening(topics.url, pause=3600) as (heard, pokes):
+            await heard.until("up")
+            pokes.rejoin()
+            await heard.until("up", "down", "up")
+            await topics.poke()
+            await heard.until("up", "down", "up", "poke")
+
+    run(act)
+
+
+@pytest.mark.parametrize(
+    ("payload", "head"),
+    [
+        ({"head": 7}, 7),
+        ({}, None),
+        ({"head": "7"}, None),
+        ({"head": True}, None),
+        ({"head": -1}, None),
+    ],
+)
+def test_a_poke_says_the_servers_counter_when_it_makes_sense(payload: object, head: int | None) -> None:
+    async def act(topics: Topics) -> None:
+        async with listening(topics.url) as (heard, _):
+            await heard.until("up")
+            told = {"event": "changed", "type": "broadcast", "payload": payload}
+            await topics.say(
+                json.dumps({"event": "broadcast", "topic": topics.topic, "payload": told, "ref": None})
+            )
+            await heard.until("up", "poke")
+            assert heard.heads == [head]
 
     run(act)
 

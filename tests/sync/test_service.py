@@ -15,7 +15,7 @@ from storage.exchange import ChatEdit
 from storage.records import LOCAL_ACCOUNT, ChatId, SyncState
 from storage.store import Store
 from sync import rounds
-from sync.errors import SignInAgain, Unreachable
+from sync.errors import SignInAgain, Unreachable, UnsentMessages
 from sync.login import signing
 from sync.service import SessionStoreKind, SyncService
 from sync.status import Phase
@@ -162,7 +162,12 @@ def test_signing_out_offline_loses_nothing(tmp_path: Path) -> None:
         service.run_until_quiet(10)
         backend.remotes[-1].always = Fail(Unreachable("No network."))
         chat = write(store, "unsent")
-        service.sign_out().result(20)
+        with pytest.raises(UnsentMessages, match="not sent yet") as caught:
+            service.sign_out().result(20)
+        assert caught.value.count == 1
+        assert store.read(accounts.active) == account
+        assert backend.places[account.account_id].load() is not None
+        service.sign_out(seal=True).result(20)
         assert history(store, chat) == [(None, "unsent", SyncState.PENDING)]
         assert backend.places[account.account_id].load() is None
     with device(tmp_path, backend) as (store, service):
