@@ -304,15 +304,10 @@ _KINDS = (
     """,
     "drop index chats_unsynced",
     """
-    create index chats_unsynced on chats (account_id, pending, rejected, oldest_pending)
+    create index chats_unsynced on chats (account_id, pending, rejected, oldest_pending, deleted_at, discarded)
     where (pending > 0 or rejected > 0) and (deleted_at is null or discarded = 0)
     """,
     "create index messages_withdrawn on messages (chat_id) where withdrawn = 1",
-    "drop index chats_unsynced",
-    """
-    create index chats_unsynced on chats (account_id, pending, rejected, oldest_pending, deleted_at, discarded)
-    where pending > 0 or rejected > 0
-    """,
     "create index chats_missing on chats (account_id, top_missing, activity) where missing > 0",
     "create index chats_suspect on chats (account_id) where suspect = 1",
     "create index projects_by_account on projects (account_id, created_at)",
