@@ -55,6 +55,7 @@ class Carrier:
         self._now = now
         self._tally = _Tally()
         self._generations: dict[str, int] = {}
+        self._schema: dict[str, tuple[Column, ...]] = {}
         self._knows_all = wreck.is_whole("accounts", self._declared("accounts"))
         # What a message gets whose other columns cannot be stored as they are.
         self._plain: Row = {
@@ -232,7 +233,9 @@ class Carrier:
             return False
 
     def _declared(self, table: str) -> tuple[Column, ...]:
-        return columns(self._db, table)
+        if table not in self._schema:
+            self._schema[table] = columns(self._db, table)
+        return self._schema[table]
 
     def _columns(self, table: str) -> Iterator[Column]:
         left = _LEFT.get(table, "").split()

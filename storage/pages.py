@@ -4,6 +4,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -38,6 +39,7 @@ class Image:
             for number in range(len(content) // self._size)
         }
         self._behind: list[tuple[int, bytes]] = []
+        self._late: tuple[Record, ...] | None = None
         self._lay(log.read_bytes() if log.exists() else b"")
         self._free = frozenset(self._freed())
 
@@ -49,9 +51,11 @@ class Image:
 
     def behind(self) -> Iterator[Record]:
         """What is on pages of the log behind the place where it is damaged, the last written first."""
-        latest = self._pages | dict(self._behind)
-        for number, page in reversed(self._behind):
-            yield from self._records(number, page, latest)
+        if self._late is None:
+            latest = self._pages | dict(self._behind)
+            late = (self._records(number, page, latest) for number, page in reversed(self._behind))
+            self._late = tuple(chain.from_iterable(late))
+        return iter(self._late)
 
     def _lay(self, log: bytes) -> None:
         size, frame = self._size, logs.FRAME + self._size

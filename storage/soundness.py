@@ -3,25 +3,52 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from storage.checksums import fits
 from storage.errors import StoreCorrupt
 from storage.records import ChatId, MessageId
+from storage.schema import STEPS, steps
 from storage.transaction import Reader
 
 _COUNTED: Final = ("chats", "messages", "drafts")
 _MOST: Final = 3
 
 
-def faults(db: Reader) -> list[str]:
-    """What `pragma integrity_check` finds in pages, rows and indexes; empty when all is well."""
+def faults(db: sqlite3.Connection) -> list[str]:
+    """What is wrong with pages, rows, indexes and the schema; empty when all is well."""
     try:
         found = [str(row[0]) for row in db.execute(f"pragma integrity_check({_MOST})")]
-    except sqlite3.DatabaseError as error:
+        if found != ["ok"]:
+            return found
+        return ["the schema is not what was written"] if is_strange(db) else []
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         return [str(error)]
-    return [] if found == ["ok"] else found
+
+
+def is_strange(db: sqlite3.Connection) -> bool:
+    """Whether the schema of a store that has all steps is not what these steps make."""
+    if not set(STEPS).issubset(steps(db)):
+        return False
+    return _schema(db) != _expected()
+
+
+def _schema(db: sqlite3.Connection) -> frozenset[tuple[str, ...]]:
+    found = db.execute("select type, name, tbl_name, coalesce(sql, '') from sqlite_schema")
+    return frozenset((*names, " ".join(sql.split())) for *names, sql in found)
+
+
+@cache
+def _expected() -> frozenset[tuple[str, ...]]:
+    from sqlite_utils import Database
+
+    from storage.migrations import MIGRATIONS
+
+    with Database(memory=True, recursive_triggers=False, execute_plugins=False) as fresh:
+        MIGRATIONS.apply(fresh)
+        return _schema(fresh.conn)
 
 
 def misfits(db: Reader) -> Iterator[tuple[ChatId, MessageId]]:

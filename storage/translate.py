@@ -3,7 +3,7 @@
 import errno
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -75,12 +75,12 @@ _OS_TABLE: Final = {
 def translate(error: sqlite3.Error, path: Path) -> StorageError | None:
     """The store's error for SQLite's, or None for a bug."""
     if is_undecodable(error):
-        return _CORRUPT[0](_CORRUPT[1].format(name=path.name))
+        return _error(_CORRUPT, path)
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         return None
     entry = TABLE.get(code) or TABLE.get(code & 0xFF)
-    return entry[0](entry[1].format(name=path.name)) if entry else None
+    return _error(entry, path) if entry else None
 
 
 def is_undecodable(error: sqlite3.Error) -> bool:
@@ -95,8 +95,7 @@ def lenient(text: bytes) -> str:
 
 def translate_os(error: OSError, path: Path) -> StorageError:
     """The store's error for one of the file system's."""
-    kind, words = _OS_TABLE.get(error.errno or 0, _READ_ONLY)
-    return kind(words.format(name=path.name))
+    return _error(_OS_TABLE.get(error.errno or 0, _READ_ONLY), path)
 
 
 @contextmanager
@@ -104,9 +103,32 @@ def translated(path: Path) -> Iterator[None]:
     """Raises what SQLite and the file system raise inside as StorageError."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        # SQLite's words about a damaged schema quote it.
+        raise _error(_CORRUPT, path) from error
     except sqlite3.Error as error:
         if (known := translate(error, path)) is None:
+            if _is_spoiled(error, path):
+                raise _error(_CORRUPT, path) from error
             raise
         raise known from error
     except OSError as error:
         raise translate_os(error, path) from error
+
+
+def _error(entry: tuple[type[StorageError], str], path: Path) -> StorageError:
+    kind, words = entry
+    return kind(words.format(name=path.name))
+
+
+def _is_spoiled(error: sqlite3.Error, path: Path) -> bool:
+    """Whether what looks like a bug of ours comes of a damaged schema: a name in it that is not what was written."""
+    from storage import soundness
+
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_ERROR:
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            return soundness.is_strange(db)
+    except (sqlite3.Error, UnicodeDecodeError):
+        return True

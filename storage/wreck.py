@@ -65,7 +65,7 @@ class Wreck:
             yield from self._by_pages(columns, self._pages().behind())
         try:
             yield from self._by_sqlite(table, columns)
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
             yield from self._by_pages(columns, self._pages().current())
 
     def is_whole(self, table: str, columns: Sequence[Column]) -> bool:
@@ -73,7 +73,7 @@ class Wreck:
         try:
             for _ in self._by_sqlite(table, columns):
                 pass
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
             return False
         return not self._short_log
 

@@ -1,6 +1,7 @@
 """Ways in which a disk spoils a file, and how a store is seen afterwards by whoever uses it."""
 
 import random
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -139,3 +140,28 @@ def _everything(db: Reader) -> Seen:
         page = messages.page(db, chat.chat_id, limit=1000)
         found += page.messages
     return Seen(tuple(listed), tuple(found))
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of the file or frame of its log, and the pieces of text that are on it."""
+
+    file: str
+    first: int
+    last: int
+    pieces: frozenset[str]
+
+    def is_touched(self, spoiled: Spoiled) -> bool:
+        return self.file == spoiled.file and spoiled.first <= self.last and self.first <= spoiled.last
+
+
+def mapped(path: Path) -> list[Page]:
+    """Where the pieces of text lie."""
+    found: list[Page] = []
+    for ending, start, size in (("", 0, PAGE), ("-wal", 32, PAGE + 24)):
+        file = path.with_name(path.name + ending)
+        content = file.read_bytes() if file.exists() else b""
+        for place in range(start, len(content), size):
+            pieces = re.findall(rb"<[a-z-]+[0-9]*\.[0-9]+>", content[place : place + size])
+            found.append(Page(ending, place, place + size - 1, frozenset(map(bytes.decode, pieces))))
+    return found

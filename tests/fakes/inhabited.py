@@ -19,14 +19,15 @@ TITLE: Final = "A title that the server has not heard of"
 
 
 def words(name: str) -> str:
-    return f"{name}: " + "word " * (20 if hash_of(name) % 7 else 1500)
+    """Text of which every piece can be found again; some is longer than a page of the file."""
+    return " ".join(pieces(name))
 
 
-def hash_of(name: str) -> int:
-    return sum(name.encode())
+def pieces(name: str) -> list[str]:
+    return [f"<{name}.{number}>" for number in range(8 if sum(name.encode()) % 7 else 300)]
 
 
-def fill(store: Store, *, synced: int = 40, pending: int = 12) -> None:
+def fill(store: Store, *, synced: int = 24, pending: int = 8) -> None:
     """Some of each: synced messages that were pulled, pending ones of two chats, one set aside, a draft, an edit."""
 
     def start(tx: Transaction) -> None:
