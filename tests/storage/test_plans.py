@@ -87,7 +87,7 @@ def _plans(db: Reader, query: Query) -> list[str]:
 
 def test_counting_reads_indexes_alone(store: Store) -> None:
     lines = store.read(lambda db: _plans(db, COUNTED["counts"]))
-    assert "SEARCH c USING COVERING INDEX chats_unsynced (account_id=?)" in lines
+    assert any(line.endswith("USING COVERING INDEX chats_unsynced (account_id=?)") for line in lines)
 
 
 def test_no_query_grows_with_the_store(tmp_path_factory: pytest.TempPathFactory) -> None:
