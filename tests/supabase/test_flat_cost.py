@@ -80,6 +80,7 @@ def _use_everything(caller: Caller, chat: str) -> None:
     assert caller.fork(chat, str(uuid.uuid4()), 5)["status"] == "forked"
     _take_a_turn(caller, chat)
     _keep_context_and_files(caller, chat)
+    _push_and_fill(caller, chat)
     pulled = caller.pull(None, 0, 10)
     caller.pull(pulled["epoch"], pulled["head"] - 2)
 
@@ -89,6 +90,21 @@ def _take_a_turn(caller: Caller, chat: str) -> None:
     assert begin(caller, chat, turn, holder, question(asked), reply)["status"] == "begun"
     checkpoint(caller, chat, turn, holder, 1, "so far")
     assert finish(caller, chat, turn, holder, usage={"total_tokens": 1})["status"] == "finished"
+
+
+def _push_and_fill(caller: Caller, chat: str) -> None:
+    new, project = str(uuid.uuid4()), str(uuid.uuid4())
+    sent = [text(), text(turn_id=str(uuid.uuid4()))]
+    for _ in range(2):
+        pushed = caller.push(
+            [{"chat_id": new}, {"chat_id": chat, "title": new}],
+            {chat: sent, new: [text(f"of {new}")]},
+            [{"project_id": project, "url_id": f"pushed-{project}"}],
+        )
+        assert [each["fault"] for each in pushed["batches"]] == [None, None]
+    caller.fill((chat, 2, 9), (new, 1, 1), limit=5)
+    summary = caller.summary(None, 0, 10)
+    caller.summary(summary["epoch"], summary["head"] - 2)
 
 
 def _keep_context_and_files(caller: Caller, chat: str) -> None:

@@ -122,6 +122,10 @@ def test_the_functions_work_for_an_owner_who_is_no_superuser(cluster: Cluster) -
                 )
                 assert caller.pull(None, 0)["cursor"] == 3
                 assert caller.history(chat) == [(2, "b"), (1, "a")]
+                pushed = caller.push([{"chat_id": chat, "title": "T"}], {chat: [text("a"), text("c")]})
+                assert (pushed["before"], pushed["head"]) == (3, 5)
+                assert len(caller.fill((chat, 1, 3))["changes"]) == 3
+                assert len(caller.summary(None, 0)["changes"]) == 1
         finally:
             with database.connect() as admin:
                 admin.execute("drop owned by plain cascade; drop role plain")
