@@ -4,6 +4,7 @@ A message that waits may have reached the server already: it is hidden, goes out
 once it is confirmed. Signed-out messages are nowhere else: they go at once.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -56,23 +57,25 @@ def clear(tx: Transaction, chat_id: ChatId) -> int:
     return gone
 
 
-def settle(tx: Transaction, chat_id: ChatId) -> None:
-    """Verdicts on the chat came in: hidden messages that were confirmed are deleted on the server too.
+def settle(tx: Transaction) -> None:
+    """Verdicts came in: hidden messages that were confirmed are deleted on the server too.
 
     Hidden ones that were refused are nowhere else, and go.
     """
     hidden = tx.db.execute(
-        "select message_id, sync_state from messages indexed by messages_withdrawn "
-        "where chat_id = ? and withdrawn = 1 and sync_state <> 'pending'",
-        (chat_id,),
+        "select m.chat_id, m.message_id, m.sync_state from messages m indexed by messages_withdrawn "
+        "where m.withdrawn = 1 and m.sync_state <> 'pending'"
     ).fetchall()
-    owner = _owner(tx.db, chat_id) if hidden else None
-    if owner is None:
-        return
-    ids = rows.encode([message_id for message_id, _ in hidden])
-    tx.db.execute(f"delete from messages where {_NAMED} and sync_state = 'rejected'", (chat_id, ids))
-    _bury(tx, owner, chat_id, _NAMED, ids)
-    tx.touch_messages(chat_id)
+    confirmed: defaultdict[ChatId, list[MessageId]] = defaultdict(list)
+    for chat_id, message_id, state in hidden:
+        tx.touch_messages(chat_id)
+        if state == "synced":
+            confirmed[chat_id].append(message_id)
+        else:
+            tx.db.execute("delete from messages where chat_id = ? and message_id = ?", (chat_id, message_id))
+    for chat_id, message_ids in confirmed.items():
+        if (owner := _owner(tx.db, chat_id)) is not None:
+            _bury(tx, owner, chat_id, _NAMED, rows.encode(message_ids))
 
 
 def repeat(tx: Transaction, account_id: AccountId, chat_id: ChatId, message_ids: Sequence[MessageId]) -> None:
@@ -109,8 +112,13 @@ class Doomed:
         """The message as it is to be kept: a live one that is about to be deleted as deleted already."""
         key = (change.chat_id, change.message_id)
         if key in self.ids or change.sequence_num <= self.through.get(change.chat_id, 0):
-            return replace(change, deleted=True, content=(), annotations=None)
+            return buried(change)
         return change
+
+
+def buried(change: MessageChange) -> MessageChange:
+    """The message as its own tombstone."""
+    return replace(change, deleted=True, content=(), annotations=None)
 
 
 def _bury(tx: Transaction, owner: AccountId, chat_id: ChatId, where: str, ids: str | None) -> int:
