@@ -8,6 +8,13 @@ from typing import Any
 
 Row = tuple[Any, ...]
 _FIELDS = ("title", "project_id", "model", "pinned", "archived", "deleted", "marked_unread")
+_PROJECT: Mapping[str, Any] = {
+    "name": "",
+    "description": "",
+    "status": "draft",
+    "url_id": None,
+    "deleted": False,
+}
 
 
 class Refusal(Exception):
@@ -81,23 +88,60 @@ class Chat:
         }
 
 
+@dataclass
+class Project:
+    """One project."""
+
+    project_id: str
+    change: int = 0
+    fields: dict[str, Any] = field(default_factory=lambda: dict(_PROJECT))
+
+    def row(self) -> dict[str, Any]:
+        return self.fields | {"project_id": self.project_id}
+
+
 class Model:
-    """One owner's chats. Each method is a function of the API; a reason is given as whether there is one."""
+    """One owner's chats and projects. Each method is a function of the API; a reason is given as whether there is one."""
 
     def __init__(self) -> None:
         self.chats: dict[str, Chat] = {}
+        self.projects: dict[str, Project] = {}
         self.head = 0
 
     def save_chats(self, chats: Sequence[Mapping[str, Any]]) -> list[Row]:
-        for sent in chats:
-            chat = self.chats.get(sent["chat_id"])
-            new = chat is None
-            chat = chat or self.chats.setdefault(sent["chat_id"], Chat(sent["chat_id"]))
-            read_upto = max(chat.read_upto, min(sent.get("read_upto", 0), chat.last))
-            fields = chat.fields | {name: sent[name] for name in _FIELDS if name in sent}
-            if new or (fields, read_upto) != (chat.fields, chat.read_upto):
-                chat.fields, chat.read_upto, chat.change = fields, read_upto, self._next()
-        return [(sent["chat_id"], "saved", False) for sent in chats]
+        return [self._save_chat(sent) for sent in chats]
+
+    def save_projects(self, projects: Sequence[Mapping[str, Any]]) -> list[Row]:
+        return [self._save_project(sent) for sent in projects]
+
+    def push_changes(
+        self,
+        projects: Sequence[Mapping[str, Any]],
+        chats: Sequence[Mapping[str, Any]],
+        batches: Sequence[Mapping[str, Any]],
+    ) -> dict[str, Any]:
+        for key, sent in (("project_id", projects), ("chat_id", chats), ("chat_id", batches)):
+            if len({each[key] for each in sent}) < len(sent):
+                raise Refusal("PT400")
+        before = self.head
+        saved_projects, saved_chats = self.save_projects(projects), self.save_chats(chats)
+        told = [self._append_batch(each["chat_id"], each["messages"]) for each in batches]
+        rows: list[tuple[int, str, dict[str, Any]]] = [
+            (held.change, "project", held.row())
+            for held in (self.projects[row[0]] for row in saved_projects if row[1] == "saved")
+        ]
+        rows += [
+            (held.change, "chat", held.row())
+            for held in (self.chats[row[0]] for row in saved_chats if row[1] == "saved")
+        ]
+        return {
+            "before": before,
+            "head": self.head,
+            "projects": saved_projects,
+            "chats": saved_chats,
+            "batches": told,
+            "changes": [_change(*row) for row in rows],
+        }
 
     def append_messages(self, chat_id: str, messages: Sequence[Mapping[str, Any]]) -> list[Row]:
         chat = self._open(chat_id)
@@ -162,26 +206,89 @@ class Model:
 
     def pull_changes(self, cursor: int, limit: int) -> dict[str, Any]:
         """Within one epoch, which the answer leaves out."""
+        return self._page(self._rows() + self._message_rows(), cursor, limit)
+
+    def pull_summary(self, cursor: int, limit: int) -> dict[str, Any]:
+        """As `pull_changes`."""
+        return self._page(self._rows(), cursor, limit)
+
+    def pull_history(self, holes: Sequence[Mapping[str, Any]], limit: int) -> dict[str, Any]:
+        rows: list[tuple[int, str, dict[str, Any]]] = []
+        covered = []
+        for hole in holes:
+            chat = self.chats.get(hole["chat_id"])
+            within = [
+                each
+                for each in reversed(chat.messages.values() if chat else ())
+                if hole["first"] <= each.number <= hole["last"]
+            ]
+            taken = within[: limit - len(rows)]
+            if within and not taken:
+                break
+            rows += [(each.change, "message", each.fields() | {"chat_id": hole["chat_id"]}) for each in taken]
+            first = taken[-1].number if len(taken) < len(within) else hole["first"]
+            covered.append({**hole, "first": first})
+            if len(taken) < len(within):
+                break
+        return {"changes": [_change(*row) for row in rows], "covered": covered}
+
+    def _rows(self) -> list[tuple[int, str, dict[str, Any]]]:
+        chats = [(each.change, "chat", each.row()) for each in self.chats.values()]
+        return chats + [(each.change, "project", each.row()) for each in self.projects.values()]
+
+    def _message_rows(self) -> list[tuple[int, str, dict[str, Any]]]:
+        return [
+            (each.change, "message", each.fields() | {"chat_id": chat.chat_id})
+            for chat in self.chats.values()
+            for each in chat.messages.values()
+        ]
+
+    def _page(self, rows: list[tuple[int, str, dict[str, Any]]], cursor: int, limit: int) -> dict[str, Any]:
         reset = cursor > self.head
         after = 0 if reset else cursor
-        rows = sorted(
-            [(chat.change, "chat", chat.row()) for chat in self.chats.values()]
-            + [
-                (each.change, "message", each.fields() | {"chat_id": chat.chat_id})
-                for chat in self.chats.values()
-                for each in chat.messages.values()
-            ],
-            key=lambda row: row[0],
-        )
-        upcoming = [row for row in rows if row[0] > after]
+        upcoming = sorted((row for row in rows if row[0] > after), key=lambda row: row[0])
         page = upcoming[:limit]
         return {
             "cursor": page[-1][0] if page else after,
             "head": self.head,
             "reset": reset,
             "more": len(upcoming) > len(page),
-            "changes": [{"change": change, "kind": kind, "row": row} for change, kind, row in page],
+            "changes": [_change(*row) for row in page],
         }
+
+    def _save_chat(self, sent: Mapping[str, Any]) -> Row:
+        if not isinstance(sent.get("title", ""), str):
+            return (sent["chat_id"], "rejected", True)
+        chat = self.chats.get(sent["chat_id"])
+        new = chat is None
+        chat = chat or self.chats.setdefault(sent["chat_id"], Chat(sent["chat_id"]))
+        read_upto = max(chat.read_upto, min(sent.get("read_upto", 0), chat.last))
+        fields = chat.fields | {name: sent[name] for name in _FIELDS if name in sent}
+        if new or (fields, read_upto) != (chat.fields, chat.read_upto):
+            chat.fields, chat.read_upto, chat.change = fields, read_upto, self._next()
+        return (sent["chat_id"], "saved", False)
+
+    def _save_project(self, sent: Mapping[str, Any]) -> Row:
+        project = self.projects.get(sent["project_id"])
+        held = project.fields if project else _PROJECT
+        fields = {**held, **{name: sent[name] for name in _PROJECT if name in sent}}
+        if project is not None and fields == held:
+            return (sent["project_id"], "saved", False)
+        address = None if fields["deleted"] else fields["url_id"]
+        others = [each for each in self.projects.values() if each is not project]
+        if address is not None and any(
+            each.fields["url_id"] == address and not each.fields["deleted"] for each in others
+        ):
+            return (sent["project_id"], "rejected", True)
+        project = project or self.projects.setdefault(sent["project_id"], Project(sent["project_id"]))
+        project.fields, project.change = fields, self._next()
+        return (sent["project_id"], "saved", False)
+
+    def _append_batch(self, chat_id: str, messages: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+        chat = self.chats.get(chat_id)
+        if chat is None or chat.fields["deleted"]:
+            return (chat_id, "deleted" if chat else "unknown", [])
+        return (chat_id, None, [self._append(chat, sent) for sent in messages])
 
     def _next(self) -> int:
         self.head += 1
@@ -222,6 +329,10 @@ class Model:
 
     def _forked(self, status: str, chat: Chat, copied: int) -> dict[str, Any]:
         return {"status": status, "chat_id": chat.chat_id, "copied": copied, "last_sequence_num": chat.last}
+
+
+def _change(change: int, kind: str, row: dict[str, Any]) -> dict[str, Any]:
+    return {"change": change, "kind": kind, "row": row}
 
 
 def _digest(chat: Chat) -> str:
