@@ -5,7 +5,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
 
-from storage import accounts, edits, epochs, errands, inbox, projects, receipts, rows, verdicts
+from storage import accounts, edits, epochs, errands, inbox, projects, receipts, removal, rows, verdicts
 from storage.exchange import (
     Batch,
     ChatEdit,
@@ -150,6 +150,7 @@ def set_aside(tx: Transaction, chat_id: ChatId, message_ids: Sequence[MessageId]
     """Takes pending messages out of the queue, with a reason for people, until they are retried."""
     for message_id in message_ids:
         verdicts.reject(tx, chat_id, message_id, reason)
+    removal.settle(tx)
     tx.touch_messages(chat_id)
 
 

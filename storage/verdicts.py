@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from storage import counting, held, rows
+from storage import counting, held, removal, rows
 from storage.exchange import Verdict, VerdictStatus
 from storage.records import ChatId, MessageId
 from storage.transaction import Transaction
@@ -27,7 +27,9 @@ def record(tx: Transaction, judged: Mapping[ChatId, Sequence[Verdict]], generati
             if verdict.status not in _CONFIRMED:
                 reject(tx, chat_id, verdict.message_id, verdict.reason or _reason(verdict.status))
         tx.touch_messages(chat_id)
-    return _confirm(tx, told, generation) if told else 0
+    count = _confirm(tx, told, generation) if told else 0
+    removal.settle(tx)
+    return count
 
 
 def reject(tx: Transaction, chat_id: ChatId, message_id: MessageId, reason: str) -> None:
