@@ -154,21 +154,14 @@ def _retry_chat(tx: Transaction, chat_id: ChatId, live: int, refused: int) -> in
 
 
 def _show_theirs(tx: Transaction, chat_id: ChatId, message_id: MessageId) -> None:
-    row = tx.db.execute(
-        f"{_THEIRS}, revision, generation from conflicts {_KEY}", (chat_id, message_id)
-    ).fetchone()
+    copied = "chat_id, message_id, sequence_num, role, content, annotations, turn_id, status, created_at, revision, generation"
+    row = tx.db.execute(f"select {copied} from conflicts {_KEY}", (chat_id, message_id)).fetchone()
     if row is None:
         return
-    _, _, number, role, content, annotations, turn_id, status, _, _, created_at, _, revision, generation = row
     tx.db.execute(
-        "insert into messages (chat_id, message_id, sequence_num, role, content, annotations, turn_id, status, "
-        "sync_state, created_at, revision, generation, checksum) "
-        "values (?, ?, ?, ?, ?, ?, ?, ?, 'synced', ?, ?, ?, ?)",
-        (
-            chat_id, message_id, number, role, content, annotations, turn_id, status, created_at, revision,
-            generation, checksum(message_id, role, content, annotations),
-        ),
-    )  # fmt: skip
+        f"insert into messages ({copied}, sync_state, checksum) values ({'?, ' * 11}'synced', ?)",
+        (*row, checksum(message_id, *row[3:6])),
+    )
     tx.db.execute(f"delete from conflicts {_KEY}", (chat_id, message_id))
     tx.db.execute("update chats set verified = null where chat_id = ?", (chat_id,))
 
