@@ -2,7 +2,22 @@
 
 from collections.abc import Iterable
 
-from storage.exchange import ChangePage, ChatChange, MessageChange, Verdict, VerdictStatus
+from storage.exchange import (
+    BatchVerdict,
+    Change,
+    ChangePage,
+    ChatChange,
+    ChatVerdict,
+    HistoryPage,
+    Hole,
+    MessageChange,
+    Parcel,
+    ProjectVerdict,
+    Receipt,
+    Span,
+    Verdict,
+    VerdictStatus,
+)
 from storage.records import ChatId, MessageId, MessageStatus, Part, Role
 
 AT = "2026-01-02T03:04:05.678Z"
@@ -39,13 +54,19 @@ def message_change(
 
 
 def chat_change(
-    change: int, chat_id: str, title: str = "Trip", *, deleted: bool = False, pinned: bool = False
+    change: int,
+    chat_id: str,
+    title: str = "Trip",
+    *,
+    deleted: bool = False,
+    pinned: bool = False,
+    last: int = 0,
 ) -> ChatChange:
-    return ChatChange(change, ChatId(chat_id), title, None, None, pinned, False, deleted, AT)
+    return ChatChange(change, ChatId(chat_id), title, None, None, pinned, False, deleted, AT, last)
 
 
 def change_page(
-    changes: Iterable[ChatChange | MessageChange],
+    changes: Iterable[Change],
     *,
     epoch: str = "epoch-1",
     cursor: int | None = None,
@@ -55,6 +76,37 @@ def change_page(
     held = tuple(changes)
     last = cursor if cursor is not None else max((change.change for change in held), default=0)
     return ChangePage(epoch, last, last + (1 if more else 0), more, reset, held)
+
+
+def history_page(
+    messages: Iterable[MessageChange], covered: Iterable[Hole] = (), *, epoch: str = "epoch-1"
+) -> HistoryPage:
+    return HistoryPage(epoch, tuple(messages), tuple(covered))
+
+
+def hole(chat_id: str, first: int, last: int) -> Hole:
+    return Hole(ChatId(chat_id), first, last)
+
+
+def receipt(parcel: Parcel, *, span: Span | None = None, first: int = 1) -> Receipt:
+    """Everything of the parcel was taken: each chat's messages get numbers from `first` on."""
+    return Receipt(
+        tuple(ProjectVerdict(edit.project_id, True, None) for edit in parcel.projects),
+        tuple(ChatVerdict(edit.chat_id, True, None) for edit in parcel.edits),
+        tuple(
+            BatchVerdict(
+                each.chat_id,
+                None,
+                tuple(verdict(m.message_id, number=n) for n, m in enumerate(each.messages, first)),
+            )
+            for each in parcel.batches
+        ),
+        tuple(
+            chat_change(number, edit.chat_id, edit.fields.get("title", ""))
+            for number, edit in enumerate(parcel.edits, 1)
+        ),
+        span,
+    )
 
 
 def verdict(
