@@ -4,19 +4,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from storage import accounts, inbox, outbox
-from storage.exchange import ChangePage, Work
-from storage.records import LOCAL_ACCOUNT, AccountId
+from storage import accounts, errands, heads, history, inbox, outbox
+from storage.exchange import ChangePage, Hole, ParcelWork
+from storage.records import LOCAL_ACCOUNT, AccountId, ChatId
 from storage.store import Lane, Reader, Store, Transaction
 from sync.engine.interface import (
+    AdvanceCursor,
     ApplyChanges,
+    ApplyHistory,
+    ApplySummary,
     ChangesApplied,
+    CompareHeads,
     CountWork,
+    FinishOpening,
+    HeadsCompared,
+    HistoryApplied,
+    HolesLoaded,
+    LoadHoles,
     LoadWork,
-    RecordChatVerdicts,
+    RecordErrand,
     RecordError,
+    RecordReceipt,
     RecordSuccess,
-    RecordVerdicts,
     RequeueChat,
     SetAside,
     StoreAnswer,
@@ -35,12 +44,24 @@ T = TypeVar("T")
 def perform(store: Store, effect: StoreEffect, most_changes: int = MOST_CHANGES) -> StoreAnswer:
     """Read, or write and wait until it is durable. Raises what the store raises."""
     match effect:
-        case LoadWork():
-            return WorkLoaded(effect.request, store.read(lambda db: _load(db, effect)))
+        case LoadWork(request):
+            return WorkLoaded(request, store.read(lambda db: _load(db, effect)))
         case CountWork():
             return store.read(lambda db: _count(db, effect))
+        case LoadHoles(request):
+            return HolesLoaded(request, store.read(lambda db: _holes(db, effect)))
         case ApplyChanges(request, account_id, page):
             return ChangesApplied(request, _apply(store, account_id, page, most_changes))
+        case AdvanceCursor(request, account_id, span):
+            return ChangesApplied(request, _write(store, lambda tx: inbox.advance(tx, account_id, span)))
+        case ApplyHistory(request, account_id, past):
+            return HistoryApplied(request, _write(store, lambda tx: history.apply(tx, account_id, past)))
+        case CompareHeads(request):
+            return HeadsCompared(request, _write(store, lambda tx: _compare(tx, effect)))
+        case ApplySummary(request, account_id, page):
+            for part in _parts(page, most_changes):
+                _open_with(store, account_id, part)
+            return Stored(request)
         case _:
             _write(store, lambda tx: _record(tx, effect))
             return Stored(effect.request)
@@ -53,6 +74,10 @@ def _apply(store: Store, account_id: AccountId, page: ChangePage, most: int) -> 
         return _write(store, lambda tx: inbox.apply(tx, account_id, part))
 
     return all(stored(part) for part in _parts(page, most))
+
+
+def _open_with(store: Store, account_id: AccountId, part: ChangePage) -> None:
+    _write(store, lambda tx: inbox.open_with(tx, account_id, part))
 
 
 def _parts(page: ChangePage, most: int) -> Iterator[ChangePage]:
@@ -68,9 +93,10 @@ def _write(store: Store, job: Callable[[Transaction], T]) -> T:
     return store.write(job, Lane.SYNC).result()
 
 
-def _load(db: Reader, effect: LoadWork) -> Work:
-    return outbox.load_work(
-        db, effect.account_id, max_messages=effect.limit, after=effect.after, blocked=effect.blocked
+def _load(db: Reader, effect: LoadWork) -> ParcelWork:
+    blocked = frozenset(ChatId(each) for each in effect.blocked)
+    return outbox.load_parcel(
+        db, effect.account_id, max_messages=effect.limit, after=effect.after, blocked=blocked
     )
 
 
@@ -78,22 +104,42 @@ def _count(db: Reader, effect: CountWork) -> WorkCounted:
     account_id = effect.account_id or LOCAL_ACCOUNT
     facts = accounts.sync_facts(db, account_id)
     counts = outbox.counts(db, [account_id])
-    return WorkCounted(effect.request, counts, facts.last_success_at, facts.last_error)
+    missing, known = history.missing(db, [account_id])
+    return WorkCounted(effect.request, counts, facts.last_success_at, facts.last_error, missing, known)
+
+
+def _holes(db: Reader, effect: LoadHoles) -> tuple[tuple[Hole, ...], ...]:
+    return history.holes(db, effect.account_id, chat_id=effect.chat_id, before=effect.before)
+
+
+def _compare(tx: Transaction, effect: CompareHeads) -> int:
+    suspects = heads.compare(tx, effect.account_id, effect.heads)
+    if effect.last:
+        heads.checked(tx, effect.account_id)
+    return suspects
 
 
 def _record(
     tx: Transaction,
-    effect: RecordVerdicts | RecordChatVerdicts | SetAside | RequeueChat | RecordSuccess | RecordError,
+    effect: RecordReceipt
+    | RecordErrand
+    | SetAside
+    | RequeueChat
+    | FinishOpening
+    | RecordSuccess
+    | RecordError,
 ) -> None:
     match effect:
-        case RecordVerdicts():
-            outbox.record_verdicts(tx, effect.account_id, effect.epoch, effect.chat_id, effect.verdicts)
-        case RecordChatVerdicts():
-            outbox.record_chat_verdicts(tx, effect.account_id, effect.edits, effect.verdicts)
+        case RecordReceipt():
+            outbox.record_receipt(tx, effect.account_id, effect.epoch, effect.parcel, effect.receipt)
+        case RecordErrand():
+            errands.record(tx, effect.account_id, effect.number, effect.verdict)
         case SetAside():
             outbox.set_aside(tx, effect.chat_id, effect.message_ids, effect.reason)
         case RequeueChat():
             outbox.requeue_chat(tx, effect.chat_id)
+        case FinishOpening():
+            inbox.opened(tx, effect.account_id, effect.cursor)
         case RecordSuccess():
             accounts.record_success(tx, effect.account_id)
         case RecordError():

@@ -8,30 +8,36 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 
-from storage.errors import StorageError
+from storage.errors import DiskFull, StorageError
 from storage.records import AccountId
 from storage.store import Store
 from sync.engine.interface import (
-    AppendMessages,
     CancelTimer,
     ChangesPulled,
-    ChatsSaved,
     Effect,
+    ErrandRun,
     Event,
     FinishSync,
-    MessagesAppended,
+    HeadsPulled,
+    HistoryPulled,
     PublishStatus,
     PullChanges,
+    PullHeads,
+    PullHistory,
+    PullSummary,
+    Push,
+    Pushed,
     RefreshToken,
     Remote,
     RemoteEffect,
     RequestFailed,
-    SaveChats,
+    RunErrand,
     SetTimer,
     SignedIn,
     SignedOut,
     StoreEffect,
     StoreFailed,
+    SummaryPulled,
     Timer,
     TimerFired,
     TokenRefreshed,
@@ -189,7 +195,7 @@ class Runner:
                 self._on_status(status)
             case FinishSync(ticket, error):
                 self._on_finish(ticket, error)
-            case SaveChats() | AppendMessages() | PullChanges() | RefreshToken():
+            case _ if isinstance(effect, RemoteEffect):
                 self._start(self._request(effect))
             case _:
                 self._start(self._store_effect(effect))
@@ -223,23 +229,29 @@ class Runner:
             return TokenRefreshed(effect.request)
         remote = await self._connections.remote(effect.account_id)
         match effect:
-            case SaveChats(request, _, edits):
-                return ChatsSaved(request, await remote.save_chats(edits))
-            case AppendMessages(request, _, batch):
-                return MessagesAppended(request, await remote.append_messages(batch))
+            case Push(request, _, parcel):
+                return Pushed(request, await remote.push(parcel))
             case PullChanges(request, _, cursor, limit):
                 return ChangesPulled(request, await remote.pull_changes(cursor, limit))
+            case PullSummary(request, _, cursor, limit):
+                return SummaryPulled(request, await remote.pull_summary(cursor, limit))
+            case PullHistory(request, _, holes, limit):
+                return HistoryPulled(request, await remote.pull_history(holes, limit))
+            case PullHeads(request, _, after, limit):
+                return HeadsPulled(request, await remote.pull_heads(after, limit))
+            case RunErrand(request, _, errand):
+                return ErrandRun(request, await remote.run_errand(errand))
 
     async def _store_effect(self, effect: StoreEffect) -> None:
         try:
             event: Event = await self.blocking(lambda: perform(self._store, effect))
         except StorageError as error:
-            event = StoreFailed(effect.request, str(error))
+            event = StoreFailed(effect.request, str(error), isinstance(error, DiskFull))
         except Exception as error:  # noqa: BLE001 - the job runner: a bug in the store must not end sync
             _log.error("%s failed with %s", type(effect).__name__, type(error).__name__)
             event = StoreFailed(effect.request, str(_unexpected(error)))
         self._hear(event)
 
 
-def _unexpected(error: Exception) -> RetryLater:
-    return RetryLater(f"Sync met an unexpected {type(error).__name__}; it tries again by itself.")
+def _unexpected(error: Exception) -> SyncError:
+    return SyncError(f"Sync met an unexpected {type(error).__name__}; it tries again by itself.")

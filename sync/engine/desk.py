@@ -11,6 +11,7 @@ class Desk:
         self._requests = 0
         self._effects: list[Effect] = []
         self._timers: dict[Timer, int] = {}
+        self._due: dict[Timer, float] = {}
 
     def next_request(self) -> int:
         """A number that no effect had before."""
@@ -29,6 +30,7 @@ class Desk:
     def set_timer(self, timer: Timer, after: float) -> None:
         """(Re)start a timer; what an earlier one of this name still says is ignored."""
         generation = self._timers[timer] = self.next_request()
+        self._due[timer] = self.now + after
         self.emit(SetTimer(timer, generation, after))
 
     def cancel_timer(self, timer: Timer) -> None:
@@ -46,3 +48,15 @@ class Desk:
     def runs(self, timer: Timer) -> bool:
         """Whether a timer of this name is set."""
         return timer in self._timers
+
+    def due(self, timer: Timer) -> float | None:
+        """When a timer runs out, if it is set."""
+        return self._due[timer] if timer in self._timers else None
+
+    def advance(self, now: float) -> float:
+        """The clock goes on. By how much it leapt over the timer that should have come first; told once."""
+        self.now = now
+        leapt = max((now - self._due[timer] for timer in self._timers), default=0.0)
+        if leapt > 0.0:
+            self._due.update({timer: max(now, self._due[timer]) for timer in self._timers})
+        return leapt

@@ -8,10 +8,13 @@ from storage.records import AccountId
 from sync.engine.backoff import LONGEST, LONGEST_UNREACHABLE, Backoff
 from sync.engine.desk import Desk
 from sync.engine.interface import RefreshToken, Timer
-from sync.errors import RetryLater, SignInAgain, SyncError, Unreachable
+from sync.errors import AccountGone, QuotaExceeded, RetryLater, SignInAgain, SyncError, Unreachable
 
 NEVER: Final = float("-inf")
 SHORT: Final = 1.0
+QUOTA_WAIT: Final = 150.0
+"""Room is made by people, not by time: asking every few seconds would help nobody."""
+
 PATIENT_FAILURES: Final = 3
 """So many busy answers in a row a requested round waits out before it is told."""
 
@@ -21,7 +24,7 @@ class _State(Enum):
     PROBING = "one request goes out to see whether the server is well again"
     WAITING = "a timer runs"
     REFRESHING = "a new access token is on its way"
-    CLOSED = "only a new sign-in helps; a slow probe finds out when the server changes its mind"
+    CLOSED = "only a new sign-in helps; unless the account is gone, a slow probe finds out when the server thinks again"
 
 
 class Gate:
@@ -45,8 +48,19 @@ class Gate:
         self._valid_from = 0
         self._not_before = NEVER
         self._hurried = False
+        self._awake_from = 0
         self.error: SyncError | None = None
         self._desk.cancel_timer(Timer.RETRY)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests go out freely."""
+        return self._state is _State.OPEN
+
+    @property
+    def retries_at(self) -> float | None:
+        """When the next try comes by itself, on the clock of the events."""
+        return self._desk.due(Timer.RETRY)
 
     @property
     def may_send(self) -> bool:
@@ -86,7 +100,11 @@ class Gate:
         """The server did not answer as it should."""
         if self._state is _State.REFRESHING:
             return
-        if isinstance(error, SignInAgain):
+        if request < self._awake_from and isinstance(error, Unreachable):
+            self._probe = None if request == self._probe else self._probe
+        elif isinstance(error, AccountGone):
+            self._close(error)
+        elif isinstance(error, SignInAgain):
             self._unauthorised(request, error)
         elif self._state is not _State.CLOSED:
             self._wait(request, error)
@@ -131,6 +149,15 @@ class Gate:
         if self._state is _State.WAITING:
             self._desk.set_timer(Timer.RETRY, self._uniform())
 
+    def woke(self) -> None:
+        """The computer slept: connections died without a word, and that says nothing about the server."""
+        self._awake_from = self._desk.next_request()
+        if isinstance(self.error, Unreachable):
+            self._backoff.reset()
+            self.retry()
+        else:
+            self.reconnected()
+
     def reconnected(self) -> None:
         """The way to the server is new: what a busy server said before counts no more, save a time that it named."""
         if self._state is _State.WAITING and isinstance(self.error, RetryLater):
@@ -163,14 +190,15 @@ class Gate:
         another_probes = self._probe is not None and request != self._probe
         if self._state is _State.WAITING or another_probes:
             return
-        after = error.after if isinstance(error, RetryLater) else None
+        after = error.after if isinstance(error, RetryLater | QuotaExceeded) else None
         longest = LONGEST
         if isinstance(error, Unreachable):
             longest = SHORT if self._hurried else LONGEST_UNREACHABLE
         self.error = error
         self._not_before = NEVER if after is None else self._desk.now + after
         self._state, self._probe = _State.WAITING, None
-        self._desk.set_timer(Timer.RETRY, self._backoff.next_delay(longest, after))
+        at_least = QUOTA_WAIT if isinstance(error, QuotaExceeded) and after is None else after
+        self._desk.set_timer(Timer.RETRY, self._backoff.next_delay(longest, at_least))
 
     def _unauthorised(self, request: int, error: SignInAgain) -> None:
         if self._state is _State.CLOSED or request < self._valid_from or self._account is None:
@@ -186,4 +214,7 @@ class Gate:
     def _close(self, error: SignInAgain) -> None:
         self.error = error
         self._state, self._probe = _State.CLOSED, None
-        self._desk.set_timer(Timer.RETRY, LONGEST)
+        if isinstance(error, AccountGone):
+            self._desk.cancel_timer(Timer.RETRY)
+        else:
+            self._desk.set_timer(Timer.RETRY, LONGEST)

@@ -4,26 +4,22 @@ A request number ties an answer to its effect. Numbers are never reused, so the 
 nobody waits for any more (a sign-out, a server restore, a doubled delivery) and ignores it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from storage.exchange import (
-    Batch,
     ChangePage,
-    ChatEdit,
-    ChatVerdict,
     Errand,
     ErrandVerdict,
     Head,
     HistoryPage,
     Hole,
     Parcel,
+    ParcelWork,
     Receipt,
     Span,
-    Verdict,
-    Work,
 )
 from storage.records import AccountId, ChatId, Counts, Cursor, MessageId
 from sync.errors import SyncError
@@ -31,23 +27,7 @@ from sync.status import SyncStatus
 
 
 class Remote(Protocol):
-    """One account's server. Every method raises only `sync.errors`; no answer means `Unreachable`."""
-
-    async def save_chats(self, edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
-        """One verdict per edit, in request order."""
-        ...
-
-    async def append_messages(self, batch: Batch) -> tuple[Verdict, ...]:
-        """One verdict per message, in request order; all or nothing."""
-        ...
-
-    async def pull_changes(self, cursor: Cursor, limit: int) -> ChangePage:
-        """The changes after the cursor, at most `limit`."""
-        ...
-
-
-class ParcelRemote(Protocol):
-    """One account's server, with whole parcels. It becomes `Remote` when the engine's parts have switched to it.
+    """One account's server.
 
     Every method raises only `sync.errors`; no answer means `Unreachable`, a server that is too old for a function
     `UnknownFunction`.
@@ -84,6 +64,7 @@ class Timer(StrEnum):
     POLL = "poll"
     RETRY = "retry"
     CHATS = "chats"
+    ERRANDS = "errands"
     STORE = "store"
     FILL = "fill"
     HEADS = "heads"
@@ -163,7 +144,7 @@ class WorkLoaded:
     """Answers `LoadWork`."""
 
     request: int
-    work: Work
+    work: ParcelWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,22 +211,6 @@ class StoreFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class ChatsSaved:
-    """Answers `SaveChats`."""
-
-    request: int
-    verdicts: tuple[ChatVerdict, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MessagesAppended:
-    """Answers `AppendMessages`."""
-
-    request: int
-    verdicts: tuple[Verdict, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ChangesPulled:
     """Answers `PullChanges`."""
 
@@ -308,6 +273,12 @@ class RequestFailed:
     error: SyncError
 
 
+StoreAnswer: TypeAlias = (
+    WorkLoaded | WorkCounted | HolesLoaded | Stored | ChangesApplied | HistoryApplied | HeadsCompared
+)
+ServerAnswer: TypeAlias = (
+    Pushed | ErrandRun | ChangesPulled | SummaryPulled | HistoryPulled | HeadsPulled | TokenRefreshed
+)
 Event: TypeAlias = (
     SignedIn
     | SignedOut
@@ -315,37 +286,15 @@ Event: TypeAlias = (
     | Poked
     | LinkChanged
     | NetworkChanged
+    | Woke
+    | HistoryWanted
     | SyncRequested
     | TimerFired
-    | WorkLoaded
-    | WorkCounted
-    | Stored
-    | ChangesApplied
+    | StoreAnswer
     | StoreFailed
-    | ChatsSaved
-    | MessagesAppended
-    | ChangesPulled
-    | TokenRefreshed
+    | ServerAnswer
     | RequestFailed
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SaveChats:
-    """Send chat edits; answered by `ChatsSaved`."""
-
-    request: int
-    account_id: AccountId
-    edits: tuple[ChatEdit, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AppendMessages:
-    """Send messages; answered by `MessagesAppended`."""
-
-    request: int
-    account_id: AccountId
-    batch: Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,12 +365,15 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class LoadWork:
-    """Read what is to push; `after`, `blocked` and `limit` (messages) as in `storage.outbox.load_work`."""
+    """Read what is to push, at most `limit` messages, without the blocked chats.
+
+    `after`: the place in this device's order behind which a chat goes on, for chats that are on the wire.
+    """
 
     request: int
     account_id: AccountId
-    after: int
-    blocked: frozenset[ChatId]
+    after: Mapping[ChatId, int]
+    blocked: frozenset[str]
     limit: int
 
 
@@ -431,27 +383,6 @@ class CountWork:
 
     request: int
     account_id: AccountId | None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordVerdicts:
-    """Store the server's word on messages, given in `epoch`."""
-
-    request: int
-    account_id: AccountId
-    epoch: str | None
-    chat_id: ChatId
-    verdicts: tuple[Verdict, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordChatVerdicts:
-    """Store the server's word on chat edits."""
-
-    request: int
-    account_id: AccountId
-    edits: tuple[ChatEdit, ...]
-    verdicts: tuple[ChatVerdict, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -609,17 +540,24 @@ class FinishSync:
     error: str | None
 
 
-RemoteEffect: TypeAlias = SaveChats | AppendMessages | PullChanges | RefreshToken
+RemoteEffect: TypeAlias = (
+    Push | RunErrand | PullChanges | PullSummary | PullHistory | PullHeads | RefreshToken
+)
 StoreEffect: TypeAlias = (
     LoadWork
     | CountWork
-    | RecordVerdicts
-    | RecordChatVerdicts
-    | ApplyChanges
+    | LoadHoles
+    | RecordReceipt
+    | RecordErrand
     | SetAside
     | RequeueChat
+    | ApplyChanges
+    | AdvanceCursor
+    | ApplySummary
+    | FinishOpening
+    | ApplyHistory
+    | CompareHeads
     | RecordSuccess
     | RecordError
 )
-StoreAnswer: TypeAlias = WorkLoaded | WorkCounted | Stored | ChangesApplied
 Effect: TypeAlias = RemoteEffect | StoreEffect | SetTimer | CancelTimer | PublishStatus | FinishSync

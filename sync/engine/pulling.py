@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from storage.exchange import ChangePage
+from storage.exchange import ChangePage, Span
 from storage.records import AccountId, Cursor
 from sync.engine.desk import Desk
 from sync.engine.gate import Gate
-from sync.engine.interface import ApplyChanges, PullChanges, RecordSuccess, Timer
+from sync.engine.interface import AdvanceCursor, ApplyChanges, PullChanges, RecordSuccess, Timer
 from sync.engine.storing import StoreLine
 from sync.errors import SyncError, UpdateNeeded
 
@@ -32,11 +32,13 @@ class Pulling:
         self.cursor: Cursor | None = None
         self.wanted = account is not None
         self.catching_up = account is not None
+        self.level = False
         self._request: int | None = None
-        self._asked = Cursor()
+        self.asked = Cursor()
+        """Where the pull under way, or the last one, began."""
         self._applying: ChangePage | None = None
         self._held: ChangePage | None = None
-        self._level = False
+        self._moving = self._anew = self._proves = False
         self._rewinds = 0
         self._desk.cancel_timer(Timer.POLL)
 
@@ -51,7 +53,12 @@ class Pulling:
     @property
     def quiet(self) -> bool:
         """Nothing is asked, stored or wanted."""
-        return not (self.wanted or self._request or self._applying or self._held)
+        return self.still and not self.wanted
+
+    @property
+    def still(self) -> bool:
+        """Nothing is asked or stored."""
+        return not (self._request or self._applying or self._held or self._moving)
 
     @property
     def needs_cursor(self) -> bool:
@@ -60,7 +67,8 @@ class Pulling:
 
     def loaded(self, cursor: Cursor) -> None:
         """The store said how far it is. When somebody else wound it back, what is under way means nothing."""
-        moved = self.cursor is not None and cursor != self.cursor and self._applying is None
+        busy = self._applying is not None or self._moving
+        moved = self.cursor is not None and cursor != self.cursor and not busy
         if self.cursor is None or moved:
             self.cursor = cursor
         if moved:
@@ -69,18 +77,22 @@ class Pulling:
 
     def advance(self) -> None:
         """Ask for the next page if one is wanted and may be asked for."""
-        ready = self.cursor is not None and self._request is None and self._held is None
+        if self._anew and self.still:
+            self._anew = self.level = False
+            self.cursor = Cursor()
+        busy = self._request is not None or self._held is not None or self._moving or self._anew
+        ready = self.cursor is not None and not busy
         if not (self.wanted and ready and self._gate.may_send and self._account):
             return
         page = self._applying
         if page is not None and not page.more:
             return
         assert self.cursor is not None
-        self._asked = Cursor(page.epoch, page.cursor) if page else self.cursor
+        self.asked = Cursor(page.epoch, page.cursor) if page else self.cursor
         self.wanted = False
         self._request = self._desk.next_request()
         self._gate.sent(self._request)
-        self._desk.emit(PullChanges(self._request, self._account, self._asked, self._page_limit))
+        self._desk.emit(PullChanges(self._request, self._account, self.asked, self._page_limit))
 
     def owns(self, request: int) -> bool:
         """Whether this is the pull under way."""
@@ -89,7 +101,7 @@ class Pulling:
     def pulled(self, page: ChangePage) -> bool:
         """A page came. True means that the server began a new epoch or a new count: older answers mean nothing."""
         self._request = None
-        if not page.reset and (page.epoch != self._asked.epoch or page.cursor < self._asked.change):
+        if not page.reset and (page.epoch != self.asked.epoch or page.cursor < self.asked.change):
             self._gate.failed(
                 self._desk.next_request(),
                 UpdateNeeded("The server's changes do not follow from ours; update Homing or the server."),
@@ -115,26 +127,68 @@ class Pulling:
         page, self._applying = self._applying, None
         assert page is not None
         if not applied:
-            self._rewind()
+            self.contradicted()
             return
         self._rewinds = 0
         self.cursor = Cursor(page.epoch, page.cursor)
-        self._level = not page.more
+        self.level = not page.more
+        self._proves = self._proves and page.more
         if self._held is not None:
             held, self._held = self._held, None
             self._apply(held)
-        elif self._level:
+        elif self.level:
             self._finish()
+
+    def move(self, span: Span) -> None:
+        """Have the cursor pass what this device changed itself. Only while nothing is asked or stored."""
+        assert self._account is not None
+        self._moving = True
+        self._line.submit(AdvanceCursor(self._desk.next_request(), self._account, span))
+
+    def moved(self, span: Span, applied: bool) -> None:
+        """The cursor has moved, or was elsewhere."""
+        self._moving = False
+        if applied:
+            self.cursor = Cursor(span.epoch, span.head)
+        else:
+            self.lost()
+
+    def opened(self, cursor: Cursor) -> None:
+        """A new device knows all chats as they were at the cursor: go on from there."""
+        self.cursor = cursor
+        self.wanted = True
 
     def lost(self) -> None:
         """The store could not take the page: read from it how far it is, and pull again."""
         self._applying = self._held = self._request = None
+        self._moving = False
         self.cursor = None
         self.wanted = True
 
+    def contradicted(self) -> None:
+        """What the server says and what is held here cannot both be: pull from nothing."""
+        self._rewinds += 1
+        self.begin_anew()
+        if self._rewinds > 1:
+            self._gate.failed(
+                self._desk.next_request(),
+                UpdateNeeded(
+                    "The server contradicts its own history; ask whoever runs it to rotate its epoch."
+                ),
+            )
+
+    def prove(self) -> None:
+        """Pull, and have it noted that the pull came to its end, be there news or not."""
+        self._proves = self.wanted = True
+
+    def begin_anew(self) -> None:
+        """Pull from nothing, once the page that is being stored is durable."""
+        self._held = self._request = None
+        self._anew = self.wanted = True
+
     def _apply(self, page: ChangePage) -> None:
-        news = page.changes or page.reset or page.cursor != self._asked.change
-        if self._level and not news:
+        news = page.changes or page.reset or page.cursor != self.asked.change
+        if self.level and not (news or self._proves):
             self._finish()
             return
         assert self._account is not None
@@ -146,16 +200,3 @@ class Pulling:
         self.catching_up = False
         self._desk.set_timer(Timer.POLL, POLL_LINKED if self.linked else POLL_ALONE)
         self._line.submit(RecordSuccess(self._desk.next_request(), self._account))
-
-    def _rewind(self) -> None:
-        self._held = self._request = None
-        self.cursor = Cursor()
-        self.wanted = True
-        self._rewinds += 1
-        if self._rewinds > 1:
-            self._gate.failed(
-                self._desk.next_request(),
-                UpdateNeeded(
-                    "The server contradicts its own history; ask whoever runs it to rotate its epoch."
-                ),
-            )

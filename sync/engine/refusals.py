@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from sync.errors import Refused
+from sync.errors import QuotaExceeded, Refused, RetryLater, SignInAgain, SyncError, Unreachable
 
 
 class Fault(Enum):
@@ -35,3 +35,10 @@ def fault(error: Refused) -> Fault:
         return _BY_CODE[error.code]
     is_sqlstate = len(error.code) == 5
     return Fault.ITEM if is_sqlstate and error.code.startswith(_DATA_CLASSES) else Fault.ACCOUNT
+
+
+def concerns_all(error: SyncError) -> bool:
+    """Whether every request would meet with this now, so that asking in the background must not go on by itself."""
+    if isinstance(error, RetryLater):
+        return error.after is not None
+    return isinstance(error, Unreachable | SignInAgain | QuotaExceeded)

@@ -1,16 +1,35 @@
 """The status that a person sees, derived from what the engine does, published only when it differs."""
 
+from dataclasses import dataclass, replace
 from typing import Final
 
 from storage.records import AccountId, Counts
 from sync.engine.desk import Desk
 from sync.engine.interface import CountWork, PublishStatus, RecordError, WorkCounted
 from sync.engine.storing import StoreLine
-from sync.errors import RetryLater, SignInAgain, SyncError, Unreachable
+from sync.errors import (
+    AccountGone,
+    QuotaExceeded,
+    RetryLater,
+    SignInAgain,
+    SyncError,
+    Unreachable,
+    UpdateNeeded,
+)
 from sync.status import Phase, SyncStatus
 
 COUNT_INTERVAL: Final = 0.25
 """Seconds between two counts while work goes on: counting costs time in proportion to what is pending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why nothing goes on, if so: of the server, with the time of the next try, or of the disk of this computer."""
+
+    server: SyncError | None
+    retries_at: float | None
+    store: str | None
+    full: bool
 
 
 class Reporting:
@@ -19,15 +38,13 @@ class Reporting:
     def __init__(self, desk: Desk, line: StoreLine) -> None:
         self._desk = desk
         self._line = line
-        self._published: tuple[Phase, Counts, str | None, str | None] | None = None
+        self._published: tuple[Phase, WorkCounted, str | None, float | None] | None = None
         self.enter(None)
 
     def enter(self, account: AccountId | None) -> None:
         """Start afresh for an account."""
         self._account = account
-        self._counts = Counts(0, 0, None)
-        self._last_success: str | None = None
-        self._last_error: str | None = None
+        self._figures = WorkCounted(0, Counts(0, 0, None), None, None)
         self._recorded: str | None = None
         self._stale = True
         self._counting = False
@@ -40,8 +57,8 @@ class Reporting:
     def counted(self, event: WorkCounted) -> None:
         """The store has the figures."""
         self._counting = False
-        self._counts = event.counts
-        self._last_success, self._last_error = event.last_success_at, event.last_error
+        # Without its request number, so that two counts with the same result are equal.
+        self._figures = replace(event, request=0)
 
     def count_failed(self) -> None:
         """The store gave up counting."""
@@ -55,47 +72,65 @@ class Reporting:
             self._line.submit(RecordError(self._desk.next_request(), self._account, text))
         self._recorded = text
 
-    def advance(self, error: SyncError | None, trouble: str | None, *, working: bool, settled: bool) -> None:
+    def advance(self, trouble: Trouble, *, working: bool, settled: bool) -> None:
         """Count if due, then publish if the status differs. While not settled, nothing is said to be synced."""
         if self._stale and not self._counting and self._due(working):
             self._stale, self._counting = False, True
             self._counted_at = self._desk.now
             self._line.submit(CountWork(self._desk.next_request(), self._account))
-        phase = self._phase(error, trouble, working)
+        phase = self._phase(trouble, working)
         if (self._stale or self._counting or not settled) and phase in (Phase.PENDING, Phase.SYNCED):
             return
-        self._publish(phase, trouble or (str(error) if error else self._last_error))
+        self._publish(phase, trouble)
 
     def _due(self, working: bool) -> bool:
         last = self._counted_at
         return not working or last is None or self._desk.now - last >= COUNT_INTERVAL or self._desk.now < last
 
-    def _phase(self, error: SyncError | None, trouble: str | None, working: bool) -> Phase:
+    def _phase(self, trouble: Trouble, working: bool) -> Phase:
         if self._account is None:
             return Phase.SIGNED_OUT
-        if trouble is not None:
-            return Phase.ERROR
-        if error is not None:
-            return self._phase_of(error)
+        if trouble.store is not None:
+            return Phase.DISK_FULL if trouble.full else Phase.ERROR
+        if trouble.server is not None:
+            return _phase_of(trouble.server)
         if working:
             return Phase.SYNCING
-        return Phase.PENDING if self._counts.pending else Phase.SYNCED
+        return Phase.PENDING if self._figures.counts.pending else Phase.SYNCED
 
-    def _phase_of(self, error: SyncError) -> Phase:
-        match error:
-            case Unreachable():
-                return Phase.OFFLINE
-            case SignInAgain():
-                return Phase.NEEDS_SIGN_IN
-            case RetryLater() if self._counts.pending:
-                return Phase.PENDING
-            case _:
-                return Phase.ERROR
+    def _publish(self, phase: Phase, trouble: Trouble) -> None:
+        figures = self._figures
+        counts = figures.counts
+        text = trouble.store or (str(trouble.server) if trouble.server else figures.last_error)
+        retries_at = trouble.retries_at if trouble.store is None and trouble.server is not None else None
+        facts = (phase, figures, text, retries_at)
+        if facts == self._published:
+            return
+        self._published = facts
+        status = SyncStatus(
+            phase,
+            counts.pending,
+            counts.rejected,
+            counts.oldest_pending_at,
+            figures.last_success_at,
+            text,
+            conflicts=counts.conflicts,
+            missing=figures.missing,
+            known=figures.known,
+            retry_in=None if retries_at is None else max(0.0, retries_at - self._desk.now),
+        )
+        self._desk.emit(PublishStatus(status))
 
-    def _publish(self, phase: Phase, last_error: str | None) -> None:
-        counts = self._counts
-        facts = (phase, counts, self._last_success, last_error)
-        if facts != self._published:
-            self._published = facts
-            figures = (counts.pending, counts.rejected, counts.oldest_pending_at)
-            self._desk.emit(PublishStatus(SyncStatus(phase, *figures, self._last_success, last_error)))
+
+def _phase_of(error: SyncError) -> Phase:
+    return next((phase for kind, phase in _PHASES if isinstance(error, kind)), Phase.ERROR)
+
+
+_PHASES: Final[tuple[tuple[type[SyncError], Phase], ...]] = (
+    (Unreachable, Phase.OFFLINE),
+    (AccountGone, Phase.ACCOUNT_GONE),
+    (SignInAgain, Phase.NEEDS_SIGN_IN),
+    (QuotaExceeded, Phase.QUOTA),
+    (RetryLater, Phase.BUSY),
+    (UpdateNeeded, Phase.UPDATE_NEEDED),
+)

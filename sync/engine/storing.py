@@ -7,11 +7,24 @@ from typing import Final
 
 from sync.engine.backoff import Backoff
 from sync.engine.desk import Desk
-from sync.engine.interface import ApplyChanges, CountWork, LoadWork, StoreEffect, Timer
+from sync.engine.interface import (
+    AdvanceCursor,
+    ApplyChanges,
+    CompareHeads,
+    CountWork,
+    LoadHoles,
+    LoadWork,
+    StoreEffect,
+    Timer,
+)
 
 LONGEST_WAIT: Final = 30.0
 GIVE_UP_AFTER: Final = 5
 """An effect that fails so often in a row is dropped: all of them follow again from what the store holds."""
+
+_READS: Final = LoadWork | CountWork | LoadHoles
+_ONCE: Final = ApplyChanges | AdvanceCursor | CompareHeads
+"""Never tried twice: if the first try did commit, the second would look like a rewind, or like a second opinion."""
 
 
 class StoreLine:
@@ -23,6 +36,7 @@ class StoreLine:
         self._waiting: deque[StoreEffect] = deque()
         self._current: StoreEffect | None = None
         self.trouble: str | None = None
+        self.full = False
 
     @property
     def idle(self) -> bool:
@@ -33,13 +47,16 @@ class StoreLine:
         """Forget everything; answers that still come are ignored."""
         self._waiting.clear()
         self._current = None
-        self.trouble = None
+        self._settle()
         self._backoff.reset()
         self._desk.cancel_timer(Timer.STORE)
 
-    def submit(self, effect: StoreEffect) -> None:
-        """Have an effect performed after all earlier ones."""
-        self._waiting.append(effect)
+    def submit(self, effect: StoreEffect, *, urgent: bool = False) -> None:
+        """Have an effect performed after all earlier ones; an urgent one, whose order does not matter, before them."""
+        if urgent:
+            self._waiting.appendleft(effect)
+        else:
+            self._waiting.append(effect)
         if self._current is None:
             self._emit_next()
 
@@ -48,24 +65,21 @@ class StoreLine:
         effect = self._current
         if effect is None or effect.request != request:
             return None
-        if not isinstance(effect, LoadWork | CountWork):
+        if not isinstance(effect, _READS):
             self._backoff.reset()
-        self.trouble = None
+        self._settle()
         self._desk.cancel_timer(Timer.STORE)
         self._emit_next()
         return effect
 
-    def failed(self, request: int, reason: str) -> StoreEffect | None:
-        """Wait, then try again. Returns the effect if it is given up: the engine derives it anew.
-
-        A page of changes is never tried twice: if the first try did commit, the second would look like a rewind.
-        """
+    def failed(self, request: int, reason: str, *, full: bool) -> StoreEffect | None:
+        """Wait, then try again. Returns the effect if it is given up: the engine derives it anew."""
         effect = self._current
         if effect is None or effect.request != request:
             return None
-        self.trouble = reason
+        self.trouble, self.full = reason, full
         self._desk.set_timer(Timer.STORE, self._backoff.next_delay(LONGEST_WAIT))
-        if isinstance(effect, ApplyChanges) or self._backoff.failures % GIVE_UP_AFTER == 0:
+        if isinstance(effect, _ONCE) or self._backoff.failures % GIVE_UP_AFTER == 0:
             self._current = self._waiting.popleft() if self._waiting else None
             return effect
         return None
@@ -76,11 +90,14 @@ class StoreLine:
             return
         self._desk.cancel_timer(Timer.STORE)
         if self._current is None:
-            self.trouble = None
+            self._settle()
             return
         # A new number: the failed try may still answer.
         self._current = replace(self._current, request=self._desk.next_request())
         self._desk.emit(self._current)
+
+    def _settle(self) -> None:
+        self.trouble, self.full = None, False
 
     def _emit_next(self) -> None:
         self._current = self._waiting.popleft() if self._waiting else None

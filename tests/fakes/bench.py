@@ -1,10 +1,27 @@
 """An engine on the bench: a test feeds it events by hand and sees what it asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from storage.exchange import Batch, ChangePage, ChatEdit, ChatVerdict, Verdict, VerdictStatus, Work
+from storage.exchange import (
+    Batch,
+    BatchFault,
+    BatchVerdict,
+    ChangePage,
+    ChatEdit,
+    ChatVerdict,
+    Errand,
+    HistoryPage,
+    Hole,
+    Parcel,
+    ParcelWork,
+    ProjectVerdict,
+    Receipt,
+    Span,
+    Verdict,
+    VerdictStatus,
+)
 from storage.records import (
     AccountId,
     ChatId,
@@ -17,24 +34,40 @@ from storage.records import (
     SyncState,
 )
 from sync.engine.interface import (
-    AppendMessages,
+    AdvanceCursor,
     ApplyChanges,
+    ApplyHistory,
     CancelTimer,
     ChangesApplied,
     ChangesPulled,
-    ChatsSaved,
+    CompareHeads,
     CountWork,
     Effect,
     Event,
+    FinishOpening,
+    FinishSync,
+    HeadsCompared,
+    HistoryApplied,
+    HistoryPulled,
+    HolesLoaded,
+    LoadHoles,
     LoadWork,
-    MessagesAppended,
     PublishStatus,
     PullChanges,
+    PullHeads,
+    PullHistory,
+    PullSummary,
+    Push,
+    Pushed,
+    RefreshToken,
+    RemoteEffect,
     RequestFailed,
-    SaveChats,
+    RunErrand,
     SetTimer,
     SignedIn,
     Stored,
+    StoreEffect,
+    SummaryPulled,
     Timer,
     TimerFired,
     WorkCounted,
@@ -46,23 +79,27 @@ from sync.status import Phase, SyncStatus
 
 ACCOUNT = AccountId("account")
 CHAT = ChatId("chat")
+EPOCH = "epoch-1"
+NOTHING = Parcel((), (), ())
 
 E = TypeVar("E")
 
 
 class Bench:
-    """Answers store effects by itself, from `work`, and leaves requests and timers to the test."""
+    """Answers store effects by itself, from `work` and `holes`, and leaves requests and timers to the test."""
 
-    def __init__(self, uniform: float = 1.0, *, batch_limit: int = 500) -> None:
+    def __init__(self, uniform: float = 1.0, *, batch_limit: int = 1_000) -> None:
         self.engine = Engine(lambda: uniform, batch_limit=batch_limit)
         self.now = 0.0
-        self.work: list[Work] = []
+        self.work: list[ParcelWork] = []
+        self.holes: list[tuple[tuple[Hole, ...], ...]] = []
         self.pending = 0
         self.effects: list[Effect] = []
         self.timers: dict[Timer, SetTimer] = {}
         self.status: SyncStatus | None = None
         self.holds_store = False
-        self.cursor = Cursor()
+        self.cursor = Cursor(EPOCH, 0)
+        self.opened = True
 
     def hear(self, event: Event) -> list[Effect]:
         """Every effect that follows, those after answered store effects included."""
@@ -78,7 +115,23 @@ class Bench:
     def online(self) -> list[Effect]:
         """Sign in and answer the first pull."""
         self.hear(SignedIn(ACCOUNT))
-        return self.hear(ChangesPulled(self.last(PullChanges).request, page(reset=True)))
+        return self.pull()
+
+    def pull(self, page: ChangePage | None = None) -> list[Effect]:
+        """The server answers the last pull, by itself with nothing new."""
+        asked = self.last(PullChanges)
+        nothing = ChangePage(EPOCH, asked.cursor.change, asked.cursor.change, False, False, ())
+        return self.hear(ChangesPulled(asked.request, page or nothing))
+
+    def summarise(self, page: ChangePage) -> list[Effect]:
+        """The server answers the last request for a summary."""
+        return self.hear(SummaryPulled(self.last(PullSummary).request, page))
+
+    def fill(self, covered: Iterable[Hole] | None = None) -> list[Effect]:
+        """The server answers for all holes of the last request, or for some."""
+        asked = self.last(PullHistory)
+        page = HistoryPage(EPOCH, (), asked.holes if covered is None else tuple(covered))
+        return self.hear(HistoryPulled(asked.request, page))
 
     def all(self, kind: type[E]) -> list[E]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
@@ -92,25 +145,30 @@ class Bench:
         return self.hear(TimerFired(timer, effect.generation))
 
     def fail(
-        self, kind: type[AppendMessages] | type[PullChanges] | type[SaveChats], error: SyncError
+        self,
+        kind: "type[Push | RunErrand | PullChanges | PullSummary | PullHistory | PullHeads | RefreshToken]",
+        error: SyncError,
     ) -> list[Effect]:
-        return self.hear(RequestFailed(self.last(kind).request, error))
+        requests = [effect.request for effect in self.effects if isinstance(effect, kind)]
+        return self.hear(RequestFailed(requests[-1], error))
 
-    def accept(self, status: VerdictStatus = VerdictStatus.INSERTED) -> list[Effect]:
-        """The server takes the last append as it is."""
-        append = self.last(AppendMessages)
-        verdicts = tuple(
-            Verdict(message.message_id, status, number, None)
-            for number, message in enumerate(append.batch.messages, 1)
-        )
-        return self.hear(MessagesAppended(append.request, verdicts))
+    def take(
+        self, status: VerdictStatus = VerdictStatus.INSERTED, *, span: Span | None = None
+    ) -> list[Effect]:
+        """The server takes the last parcel as it is."""
+        push = self.last(Push)
+        return self.hear(Pushed(push.request, receipt(push.parcel, status, span=span)))
 
-    def save(self) -> list[Effect]:
-        """The server takes the last edits as they are."""
-        saving = self.last(SaveChats)
-        return self.hear(
-            ChatsSaved(saving.request, tuple(ChatVerdict(edit.chat_id, True, None) for edit in saving.edits))
-        )
+    def blame(self, fault: BatchFault) -> list[Effect]:
+        """The server takes the edits of the last parcel, and none of its messages."""
+        push = self.last(Push)
+        taken = receipt(push.parcel, VerdictStatus.INSERTED)
+        faults = tuple(BatchVerdict(batch.chat_id, fault, ()) for batch in push.parcel.batches)
+        return self.hear(Pushed(push.request, replace(taken, batches=faults)))
+
+    def sent(self) -> list[int]:
+        """The messages of the last push, by their order."""
+        return [m.local_order for batch in self.last(Push).parcel.batches for m in batch.messages]
 
     def shows(self, phase: Phase) -> bool:
         return self.status is not None and self.status.phase is phase
@@ -127,27 +185,40 @@ class Bench:
                 pass
 
     def _answers(self, effect: Effect) -> list[Event]:
+        if isinstance(effect, SetTimer | CancelTimer | PublishStatus | FinishSync | RemoteEffect):
+            return []
+        return [] if self.holds_store else [self._store(effect)]
+
+    def _store(self, effect: StoreEffect) -> Event:
         match effect:
-            case _ if self.holds_store:
-                return []
             case LoadWork(request):
-                work = self.work.pop(0) if self.work else Work((), None, Cursor())
-                return [WorkLoaded(request, replace(work, cursor=self.cursor))]
+                work = self.work.pop(0) if self.work else parcel_work(NOTHING)
+                return WorkLoaded(request, replace(work, cursor=self.cursor, opened=self.opened))
             case CountWork(request):
-                return [WorkCounted(request, Counts(self.pending, 0, None), None, None)]
-            case PublishStatus() | SetTimer() | CancelTimer():
-                return []
-            case ApplyChanges(request, _, applied):
-                self.cursor = Cursor(applied.epoch, applied.cursor)
-                return [ChangesApplied(request, True)]
-            case _ if type(effect).__name__.startswith(("Record", "SetAside", "Requeue")):
-                return [Stored(_request(effect))]
+                return WorkCounted(request, Counts(self.pending, 0, None), None, None)
+            case LoadHoles(request):
+                return HolesLoaded(request, self.holes.pop(0) if self.holes else ())
+            case ApplyChanges(request, _, page):
+                self.cursor = Cursor(page.epoch, page.cursor)
+                return ChangesApplied(request, True)
+            case AdvanceCursor(request, _, span):
+                self.cursor = Cursor(span.epoch, span.head)
+                return ChangesApplied(request, True)
+            case ApplyHistory(request):
+                return HistoryApplied(request, True)
+            case CompareHeads(request):
+                return HeadsCompared(request, 0)
+            case FinishOpening(request, _, cursor):
+                self.cursor, self.opened = cursor or self.cursor, True
+                return Stored(request)
             case _:
-                return []
+                return Stored(effect.request)
 
 
-def page(*, epoch: str = "epoch-1", cursor: int = 0, more: bool = False, reset: bool = False) -> ChangePage:
-    return ChangePage(epoch, cursor, cursor, more, reset, ())
+def page(
+    *, epoch: str = EPOCH, cursor: int = 0, head: int | None = None, more: bool = False, reset: bool = False
+) -> ChangePage:
+    return ChangePage(epoch, cursor, cursor if head is None else head, more, reset, ())
 
 
 def message(order: int, chat: ChatId = CHAT) -> Message:
@@ -167,14 +238,43 @@ def message(order: int, chat: ChatId = CHAT) -> Message:
     )
 
 
-def batch(orders: Sequence[int], chat: ChatId = CHAT) -> Work:
-    return Work((), Batch(chat, tuple(message(order, chat) for order in orders)), Cursor())
+def batch(orders: Sequence[int], chat: ChatId = CHAT) -> Batch:
+    return Batch(chat, tuple(message(order, chat) for order in orders))
 
 
-def edits(chat: ChatId = CHAT, then: Work | None = None) -> Work:
-    return Work((ChatEdit(chat, 1, {"title": "Trip"}),), then.batch if then else None, Cursor())
+def edit(chat: ChatId = CHAT, revision: int = 1) -> ChatEdit:
+    return ChatEdit(chat, revision, {"title": "Trip"})
 
 
-def _request(effect: Effect) -> int:
-    request: int = getattr(effect, "request", 0)
-    return request
+def parcel_work(parcel: Parcel, errand: Errand | None = None) -> ParcelWork:
+    return ParcelWork(parcel, errand, Cursor(), opened=True)
+
+
+def said(*orders: int, chat: ChatId = CHAT) -> ParcelWork:
+    """Messages of one chat are to push."""
+    return parcel_work(Parcel((), (), (batch(orders, chat),)))
+
+
+def work(*batches: Batch, edits: Sequence[ChatEdit] = ()) -> ParcelWork:
+    """Messages of several chats are to push, and chats before them."""
+    return parcel_work(Parcel((), tuple(edits), batches))
+
+
+def receipt(
+    parcel: Parcel, status: VerdictStatus = VerdictStatus.INSERTED, *, span: Span | None = None
+) -> Receipt:
+    """The server takes everything."""
+    return Receipt(
+        tuple(ProjectVerdict(edit.project_id, True, None) for edit in parcel.projects),
+        tuple(ChatVerdict(edit.chat_id, True, None) for edit in parcel.edits),
+        tuple(
+            BatchVerdict(
+                batch.chat_id,
+                None,
+                tuple(Verdict(each.message_id, status, each.local_order, None) for each in batch.messages),
+            )
+            for batch in parcel.batches
+        ),
+        (),
+        span,
+    )

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from storage.exchange import Batch, ChangePage, ChatEdit, ChatVerdict, Verdict
-from storage.records import Cursor
-from sync.errors import SyncError, Unreachable
+from storage.exchange import ChangePage, Errand, ErrandVerdict, Head, HistoryPage, Hole, Parcel, Receipt
+from storage.records import ChatId, Cursor
+from sync.errors import SyncError, UnknownFunction, Unreachable
 from tests.simulation.server import ModelServer
 
 if TYPE_CHECKING:
@@ -57,14 +57,23 @@ class FakeRemote:
         self.closed = False
         self.tokens: AccessTokens | None = None
 
-    async def save_chats(self, edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
-        return await self._serve(tuple(edits), lambda: self.server.save_chats(edits))
-
-    async def append_messages(self, batch: Batch) -> tuple[Verdict, ...]:
-        return await self._serve(batch, lambda: self.server.append_messages(batch))
+    async def push(self, parcel: Parcel) -> Receipt:
+        return await self._serve(parcel, lambda: self.server.push(parcel))
 
     async def pull_changes(self, cursor: Cursor, limit: int) -> ChangePage:
         return await self._serve(cursor, lambda: self.server.pull_changes(cursor, limit))
+
+    async def pull_summary(self, cursor: Cursor, limit: int) -> ChangePage:
+        return await self._serve(cursor, lambda: self.server.pull_summary(cursor, limit))
+
+    async def pull_history(self, holes: Sequence[Hole], limit: int) -> HistoryPage:
+        return await self._serve(tuple(holes), lambda: self.server.pull_history(holes, limit))
+
+    async def pull_heads(self, after: ChatId | None, limit: int) -> tuple[Head, ...]:
+        return await self._serve(after, lambda: self.server.pull_heads(after, limit))
+
+    async def run_errand(self, errand: Errand) -> ErrandVerdict:
+        raise UnknownFunction("This server runs no errands.")
 
     async def aclose(self) -> None:
         self.closed = True

@@ -1,27 +1,27 @@
-"""The engine's rules, one event at a time."""
-
-from math import ceil, log2
+"""The engine's stories: what follows from what happens."""
 
 import pytest
 
-from storage.exchange import VerdictStatus
-from storage.records import ChatId, Cursor
+from storage.exchange import BatchFault, Span, VerdictStatus
+from storage.records import ChatId, Cursor, Hole
 from sync.engine.interface import (
-    AppendMessages,
+    AdvanceCursor,
     ApplyChanges,
+    ApplySummary,
     ChangesApplied,
-    ChangesPulled,
+    FinishOpening,
     FinishSync,
     LinkChanged,
     LoadWork,
     LocalCommitted,
-    MessagesAppended,
     Poked,
     PublishStatus,
     PullChanges,
-    RecordVerdicts,
+    PullHistory,
+    PullSummary,
+    Push,
+    RecordReceipt,
     RequeueChat,
-    SaveChats,
     SetAside,
     SetTimer,
     SignedIn,
@@ -30,186 +30,166 @@ from sync.engine.interface import (
     SyncRequested,
     Timer,
     TimerFired,
+    Woke,
 )
-from sync.errors import Refused, RetryLater, SyncError, Unreachable, UpdateNeeded
+from sync.errors import RetryLater, UnknownFunction, Unreachable
 from sync.status import Phase
-from tests.fakes.bench import ACCOUNT, CHAT, Bench, batch, edits, page
+from tests.fakes.bench import ACCOUNT, CHAT, EPOCH, Bench, batch, page, said, work
 
 NOWHERE = Unreachable("The server does not answer.")
 BUSY = RetryLater("The server is busy.")
-POISON = Refused("The message cannot be read.", "PT400")
-UNKNOWN = Refused("The server does not know this chat.", "PT404")
 
 
-def test_a_new_device_pulls_before_it_pushes() -> None:
+def test_a_new_device_opens_with_a_summary_then_pulls_then_fills() -> None:
     bench = Bench()
-    bench.work = [batch([1]), batch([1])]
+    bench.cursor, bench.opened = Cursor(), False
+    bench.holes = [((Hole(CHAT, 1, 50),),)]
     bench.hear(SignedIn(ACCOUNT))
+    assert bench.all(PullChanges) == []
+    bench.summarise(page(cursor=30, head=90, more=True, reset=True))
+    assert bench.last(PullSummary).cursor == Cursor(EPOCH, 30)
+    bench.summarise(page(cursor=95, head=95))
+    assert bench.last(FinishOpening).cursor == Cursor(EPOCH, 90)
+    assert bench.last(PullChanges).cursor == Cursor(EPOCH, 90)
+    assert bench.all(PullHistory) == []
+    bench.pull()
+    assert bench.last(PullHistory).holes == (Hole(CHAT, 1, 50),)
+    bench.fill()
+    assert bench.shows(Phase.SYNCED)
+
+
+def test_a_new_device_pushes_once_it_is_opened() -> None:
+    bench = Bench()
+    bench.cursor, bench.opened = Cursor(), False
+    bench.hear(SignedIn(ACCOUNT))
+    assert bench.all(Push) == []
+    bench.work = [said(1)]
+    bench.summarise(page(reset=True))
+    assert len(bench.all(Push)) == 1
+
+
+def test_a_server_without_summaries_is_pulled_from_nothing() -> None:
+    bench = Bench()
+    bench.cursor, bench.opened = Cursor(), False
+    bench.hear(SignedIn(ACCOUNT))
+    bench.fail(PullSummary, UnknownFunction("The server is too old."))
+    assert bench.last(PullChanges).cursor == Cursor()
+    bench.pull(page(reset=True))
+    assert bench.shows(Phase.SYNCED)
+
+
+def test_a_store_of_an_earlier_version_learns_the_other_kinds_when_it_is_level() -> None:
+    bench = Bench()
+    bench.opened = False
+    bench.hear(SignedIn(ACCOUNT))
+    assert bench.all(PullSummary) == []
+    bench.pull()
+    bench.summarise(page(cursor=9, reset=True))
+    assert len(bench.all(ApplySummary)) == 1
+    assert bench.last(FinishOpening).cursor is None
+    assert bench.cursor == Cursor(EPOCH, 0)
+
+
+def test_after_weeks_offline_titles_come_before_all_that_was_said() -> None:
+    bench = Bench()
+    bench.hear(SignedIn(ACCOUNT))
+    bench.pull(page(cursor=500, head=9_000, more=True))
+    assert bench.last(PullSummary).cursor == Cursor(EPOCH, 0)
     assert len(bench.all(PullChanges)) == 1
-    assert bench.all(AppendMessages) == []
-    bench.hear(ChangesPulled(bench.last(PullChanges).request, page(reset=True)))
-    assert len(bench.all(AppendMessages)) == 1
+    bench.summarise(page(cursor=8_990, head=9_000))
+    assert len(bench.all(PullChanges)) == 1
 
 
 def test_a_local_commit_goes_out_without_delay() -> None:
     bench = Bench()
     bench.online()
-    bench.work = [batch([1])]
+    bench.work = [said(1)]
     bench.hear(LocalCommitted())
-    assert bench.last(AppendMessages).batch.messages[0].message_id == "m1"
-    bench.accept()
-    assert bench.last(RecordVerdicts).verdicts[0].status is VerdictStatus.INSERTED
-
-
-def test_a_chat_is_saved_before_its_messages_go() -> None:
-    bench = Bench()
-    bench.online()
-    bench.work = [edits(then=batch([1]))]
-    bench.hear(LocalCommitted())
-    assert len(bench.all(SaveChats)) == 1
-    assert bench.all(AppendMessages) == []
-    bench.save()
-    assert len(bench.all(AppendMessages)) == 1
-
-
-def test_messages_of_a_chat_that_was_not_among_the_saved_ones_wait() -> None:
-    bench = Bench()
-    bench.online()
-    bench.work = [edits(ChatId("other"), then=batch([1]))]
-    bench.hear(LocalCommitted())
-    bench.save()
-    assert bench.all(AppendMessages) == []
-
-
-def test_one_append_is_in_flight_per_chat_and_several_chats_go_side_by_side() -> None:
-    bench = Bench()
-    bench.online()
-    bench.work = [batch([1], ChatId("a")), batch([2], ChatId("b")), batch([3], ChatId("a"))]
-    bench.hear(LocalCommitted())
-    assert [append.batch.chat_id for append in bench.all(AppendMessages)] == ["a", "b"]
-
-
-def test_the_next_batch_is_sent_while_the_last_verdicts_are_being_stored() -> None:
-    bench = Bench(batch_limit=2)
-    bench.online()
-    bench.work = [batch([1, 2]), batch([3, 4])]
-    bench.hear(LocalCommitted())
-    assert 2 in [load.after for load in bench.all(LoadWork)]
-    bench.holds_store = True
-    effects = [effect for effect in bench.accept() if isinstance(effect, AppendMessages | RecordVerdicts)]
-    assert [type(effect) for effect in effects] == [AppendMessages, RecordVerdicts]
-    assert [m.local_order for m in bench.last(AppendMessages).batch.messages] == [3, 4]
-
-
-def test_a_failed_batch_stops_the_later_ones_of_its_chat() -> None:
-    bench = Bench(batch_limit=2)
-    bench.online()
-    bench.work = [batch([1, 2]), batch([3, 4])]
-    bench.hear(LocalCommitted())
-    bench.fail(AppendMessages, BUSY)
-    assert len(bench.all(AppendMessages)) == 1
-
-
-def test_a_server_that_only_fails_pulls_still_gets_the_messages() -> None:
-    bench = Bench()
-    bench.online()
-    bench.hear(Poked())
-    bench.fail(PullChanges, BUSY)
-    bench.work = [batch([1])]
-    bench.hear(LocalCommitted())
-    bench.fire(Timer.RETRY)
-    assert len(bench.all(AppendMessages)) == 1
-
-
-@pytest.mark.parametrize("culprit", [0, 1, 255, 256, 300, 510, 511])
-def test_poison_is_found_by_halving_and_set_aside_alone(culprit: int) -> None:
-    bench = Bench()
-    bench.online()
-    orders = list(range(1, 513))
-    bench.work = [batch(orders)]
-    bench.hear(LocalCommitted())
-    refusals = 0
-    while not bench.all(SetAside):
-        sent = [message.local_order for message in bench.last(AppendMessages).batch.messages]
-        if culprit + 1 in sent:
-            refusals += 1
-            bench.fail(AppendMessages, POISON)
-        else:
-            bench.accept()
-    assert bench.last(SetAside).message_ids == (f"m{culprit + 1}",)
-    assert bench.last(SetAside).reason == str(POISON)
-    assert len(bench.all(AppendMessages)) - 1 <= ceil(log2(512)) + 1
-    recorded = [v.message_id for record in bench.all(RecordVerdicts) for v in record.verdicts]
-    assert recorded == [f"m{order}" for order in orders[:culprit]]
-    assert refusals <= ceil(log2(512)) + 1
-
-
-def test_a_batch_that_is_too_large_is_halved() -> None:
-    bench = Bench()
-    bench.online()
-    bench.work = [batch([1, 2, 3, 4])]
-    bench.hear(LocalCommitted())
-    bench.fail(AppendMessages, Refused("Too large.", "PT413"))
-    assert [m.local_order for m in bench.last(AppendMessages).batch.messages] == [1, 2]
-    bench.accept()
-    assert [m.local_order for m in bench.last(AppendMessages).batch.messages] == [3, 4]
+    assert bench.sent() == [1]
+    bench.take()
+    assert bench.last(RecordReceipt).receipt.batches[0].verdicts[0].status is VerdictStatus.INSERTED
 
 
 def test_a_chat_that_the_server_does_not_know_is_made_anew_once() -> None:
     bench = Bench()
     bench.online()
-    bench.work = [batch([1, 2]), edits(then=batch([1, 2]))]
+    bench.work = [said(1, 2)]
     bench.hear(LocalCommitted())
-    bench.fail(AppendMessages, UNKNOWN)
+    bench.blame(BatchFault.UNKNOWN)
     assert bench.last(RequeueChat).chat_id == CHAT
-    bench.work = [edits(then=batch([1, 2]))]
+    bench.work = [said(1, 2)]
     bench.hear(LocalCommitted())
-    bench.save()
-    bench.fail(AppendMessages, UNKNOWN)
+    bench.blame(BatchFault.UNKNOWN)
     assert len(bench.all(RequeueChat)) == 1
     assert bench.last(SetAside).message_ids == ("m1", "m2")
 
 
-def test_messages_to_a_deleted_chat_are_set_aside() -> None:
+def test_messages_to_a_deleted_chat_are_set_aside_and_all_others_go() -> None:
     bench = Bench()
     bench.online()
-    bench.work = [batch([1, 2])]
+    bench.work = [said(1, 2)]
     bench.hear(LocalCommitted())
-    bench.fail(AppendMessages, Refused("This chat was deleted.", "PT410"))
+    bench.blame(BatchFault.DELETED)
     assert bench.last(SetAside).message_ids == ("m1", "m2")
 
 
-@pytest.mark.parametrize("error", [Refused("Not allowed.", "42501"), UpdateNeeded("Unreadable."), BUSY])
-def test_nothing_is_set_aside_for_what_is_not_the_messages_fault(error: SyncError) -> None:
+def test_what_this_device_pushed_is_not_pulled_back() -> None:
     bench = Bench()
     bench.online()
-    bench.work = [batch([1, 2])]
+    asked = len(bench.all(PullChanges))
+    bench.work = [said(1)]
     bench.hear(LocalCommitted())
-    bench.fail(AppendMessages, error)
-    assert bench.all(SetAside) == []
-    assert Timer.RETRY in bench.timers
+    bench.hear(Poked(7))
+    bench.take(span=Span(EPOCH, 0, 7))
+    assert bench.last(AdvanceCursor).span == Span(EPOCH, 0, 7)
+    assert bench.cursor == Cursor(EPOCH, 7)
+    assert len(bench.all(PullChanges)) == asked
 
 
-def test_verdicts_that_do_not_fit_the_request_are_not_believed() -> None:
+def test_the_cursor_does_not_pass_what_another_device_changed_before_the_push() -> None:
     bench = Bench()
     bench.online()
-    bench.work = [batch([1])]
+    bench.work = [said(1)]
     bench.hear(LocalCommitted())
-    bench.hear(MessagesAppended(bench.last(AppendMessages).request, ()))
-    assert bench.all(RecordVerdicts) == []
-    assert bench.shows(Phase.ERROR)
+    bench.take(span=Span(EPOCH, 3, 4))
+    assert bench.all(AdvanceCursor) == []
+    bench.hear(Poked(4))
+    assert bench.last(PullChanges).cursor == Cursor(EPOCH, 0)
+    bench.pull(page(cursor=3))
+    assert bench.cursor == Cursor(EPOCH, 4)
+
+
+def test_a_receipt_that_is_not_durable_moves_no_cursor() -> None:
+    bench = Bench()
+    bench.online()
+    bench.work = [said(1)]
+    bench.hear(LocalCommitted())
+    bench.holds_store = True
+    bench.take(span=Span(EPOCH, 0, 1))
+    assert bench.all(AdvanceCursor) == []
+
+
+def test_a_hint_of_unknown_news_waits_a_second_for_our_own_push() -> None:
+    bench = Bench()
+    bench.online()
+    asked = len(bench.all(PullChanges))
+    bench.work = [said(1)]
+    bench.hear(LocalCommitted())
+    bench.hear(Poked())
+    assert len(bench.all(PullChanges)) == asked
+    bench.fire(Timer.SETTLE)
+    assert len(bench.all(PullChanges)) == asked + 1
 
 
 def test_a_pull_goes_on_until_there_is_no_more_and_pokes_meanwhile_are_one() -> None:
     bench = Bench()
     bench.online()
-    bench.hear(Poked())
-    bench.hear(Poked())
-    bench.hear(Poked())
+    for _ in range(3):
+        bench.hear(Poked())
     assert len(bench.all(PullChanges)) == 2
-    bench.hear(ChangesPulled(bench.last(PullChanges).request, page(cursor=5, more=True)))
+    bench.pull(page(cursor=5, more=True))
     assert bench.last(PullChanges).cursor.change == 5
-    bench.hear(ChangesPulled(bench.last(PullChanges).request, page(cursor=9)))
+    bench.pull(page(cursor=9))
     assert len(bench.all(PullChanges)) == 3
 
 
@@ -218,7 +198,7 @@ def test_a_page_that_contradicts_the_store_has_everything_pulled_anew() -> None:
     bench.online()
     bench.hear(Poked())
     bench.holds_store = True
-    bench.hear(ChangesPulled(bench.last(PullChanges).request, page(cursor=5)))
+    bench.pull(page(cursor=5))
     bench.holds_store = False
     bench.hear(ChangesApplied(bench.last(ApplyChanges).request, False))
     assert bench.last(PullChanges).cursor.epoch is None
@@ -228,7 +208,7 @@ def test_a_cursor_that_somebody_else_wound_back_in_the_store_is_followed() -> No
     bench = Bench()
     bench.online()
     bench.hear(Poked())
-    bench.hear(ChangesPulled(bench.last(PullChanges).request, page(cursor=5)))
+    bench.pull(page(cursor=5))
     bench.cursor = Cursor()
     bench.hear(LocalCommitted())
     assert bench.last(PullChanges).cursor == Cursor()
@@ -237,22 +217,33 @@ def test_a_cursor_that_somebody_else_wound_back_in_the_store_is_followed() -> No
 def test_answers_from_before_a_new_epoch_are_not_recorded() -> None:
     bench = Bench()
     bench.online()
-    bench.work = [batch([1])]
-    bench.hear(LocalCommitted())
+    bench.work = [said(1)]
     bench.hear(Poked())
-    bench.hear(ChangesPulled(bench.last(PullChanges).request, page(epoch="epoch-2", reset=True)))
-    bench.accept()
-    assert bench.all(RecordVerdicts) == []
+    bench.hear(LocalCommitted())
+    bench.pull(page(epoch="epoch-2", reset=True))
+    bench.take()
+    assert bench.all(RecordReceipt) == []
+
+
+def test_a_receipt_of_another_epoch_is_not_recorded_and_shows_that_the_server_was_restored() -> None:
+    bench = Bench()
+    bench.online()
+    asked = len(bench.all(PullChanges))
+    bench.work = [said(1)]
+    bench.hear(LocalCommitted())
+    bench.take(span=Span("epoch-2", 0, 1))
+    assert bench.all(RecordReceipt) == []
+    assert len(bench.all(PullChanges)) == asked + 1
 
 
 def test_answers_from_before_a_sign_out_are_not_heard() -> None:
     bench = Bench()
     bench.online()
-    bench.work = [batch([1])]
+    bench.work = [said(1)]
     bench.hear(LocalCommitted())
     bench.hear(SignedOut())
-    bench.accept()
-    assert bench.all(RecordVerdicts) == []
+    bench.take()
+    assert bench.all(RecordReceipt) == []
     assert bench.shows(Phase.SIGNED_OUT)
 
 
@@ -275,34 +266,36 @@ def test_a_timer_of_an_older_generation_is_ignored() -> None:
     assert len(bench.all(PullChanges)) == before
 
 
-def test_a_full_disk_is_waited_out_and_the_verdicts_are_stored_after_all() -> None:
+def test_a_full_disk_is_waited_out_and_the_receipt_is_stored_after_all() -> None:
     bench = Bench()
     bench.online()
-    bench.work = [batch([1])]
+    bench.work = [said(1)]
     bench.hear(LocalCommitted())
     bench.holds_store = True
-    bench.accept()
-    bench.hear(StoreFailed(bench.last(RecordVerdicts).request, "The disk is full."))
-    assert bench.shows(Phase.ERROR)
+    bench.take()
+    bench.hear(StoreFailed(bench.last(RecordReceipt).request, "The disk is full.", full=True))
+    assert bench.shows(Phase.DISK_FULL)
     assert bench.status is not None
     assert bench.status.last_error == "The disk is full."
     bench.holds_store = False
     bench.fire(Timer.STORE)
-    first, second = bench.all(RecordVerdicts)
-    assert first.verdicts == second.verdicts
+    first, second = bench.all(RecordReceipt)
+    assert first.receipt == second.receipt
     assert bench.shows(Phase.SYNCED)
-    assert len(bench.all(AppendMessages)) == 1
+    assert len(bench.all(Push)) == 1
 
 
-def test_a_requested_round_ends_when_all_is_quiet() -> None:
+def test_a_requested_round_ends_when_all_is_quiet_and_nothing_is_missing() -> None:
     bench = Bench()
     bench.online()
-    bench.work = [batch([1])]
+    bench.work = [said(1)]
+    bench.holes = [((Hole(CHAT, 1, 9),),)]
     bench.hear(SyncRequested(7))
-    bench.hear(ChangesPulled(bench.last(PullChanges).request, page()))
+    bench.take()
     assert bench.all(FinishSync) == []
-    bench.accept()
-    bench.hear(ChangesPulled(bench.last(PullChanges).request, page(cursor=2)))
+    bench.pull(page(cursor=2))
+    assert bench.all(FinishSync) == []
+    bench.fill()
     assert bench.all(FinishSync) == [FinishSync(7, None)]
 
 
@@ -321,6 +314,32 @@ def test_a_round_that_nobody_can_run_ends_at_once() -> None:
     assert bench.last(FinishSync).error is not None
 
 
+def test_a_requested_round_pulls_once_behind_its_last_push() -> None:
+    bench = Bench()
+    bench.online()
+    asked = len(bench.all(PullChanges))
+    bench.work = [said(1, 2), said(3, 4)]
+    bench.hear(SyncRequested(1))
+    bench.take()
+    assert len(bench.all(PullChanges)) == asked
+    bench.take()
+    assert len(bench.all(PullChanges)) == asked + 1
+    assert bench.all(FinishSync) == []
+    bench.pull(page(cursor=4))
+    assert bench.all(FinishSync) == [FinishSync(1, None)]
+
+
+def test_a_push_that_meets_with_trouble_does_not_hold_up_the_pull_of_a_round() -> None:
+    bench = Bench()
+    bench.online()
+    asked = len(bench.all(PullChanges))
+    bench.work = [said(1)]
+    bench.hear(SyncRequested(1))
+    bench.fail(Push, BUSY)
+    bench.fire(Timer.RETRY)
+    assert len(bench.all(PullChanges)) == asked + 1
+
+
 def test_a_status_is_published_only_when_it_differs() -> None:
     bench = Bench()
     bench.online()
@@ -333,32 +352,47 @@ def test_a_status_is_published_only_when_it_differs() -> None:
 def test_nothing_is_asked_for_while_all_is_well() -> None:
     bench = Bench()
     bench.online()
-    assert [
-        e for e in bench.hear(LocalCommitted()) if isinstance(e, AppendMessages | SaveChats | SetTimer)
-    ] == []
+    assert [e for e in bench.hear(LocalCommitted()) if isinstance(e, Push | SetTimer)] == []
 
 
-def test_a_requested_round_pulls_once_behind_its_last_push() -> None:
-    bench = Bench(batch_limit=2)
+def test_at_rest_only_the_poll_and_the_comparison_are_timed() -> None:
+    bench = Bench()
     bench.online()
-    asked = len(bench.all(PullChanges))
-    bench.work = [batch([1, 2]), batch([3, 4])]
-    bench.hear(SyncRequested(1))
-    bench.accept()
-    assert len(bench.all(PullChanges)) == asked
-    bench.accept()
-    assert len(bench.all(PullChanges)) == asked + 1
-    assert bench.all(FinishSync) == []
-    bench.hear(ChangesPulled(bench.last(PullChanges).request, page(cursor=4)))
-    assert bench.all(FinishSync) == [FinishSync(1, None)]
+    assert set(bench.timers) == {Timer.POLL, Timer.HEADS}
 
 
-def test_a_push_that_meets_with_trouble_does_not_hold_up_the_pull_of_a_round() -> None:
+def test_a_clock_that_leaps_is_met_with_a_pull_and_no_failure() -> None:
     bench = Bench()
     bench.online()
     asked = len(bench.all(PullChanges))
-    bench.work = [batch([1])]
-    bench.hear(SyncRequested(1))
-    bench.fail(AppendMessages, BUSY)
-    bench.fire(Timer.RETRY)
+    bench.now += 40_000
+    bench.hear(LocalCommitted())
     assert len(bench.all(PullChanges)) == asked + 1
+    bench.pull()
+    assert bench.shows(Phase.SYNCED)
+
+
+def test_a_request_that_died_while_the_computer_slept_is_asked_again_at_once() -> None:
+    bench = Bench()
+    bench.online()
+    bench.hear(Poked())
+    asked = len(bench.all(PullChanges))
+    bench.hear(Woke(3600.0))
+    bench.fail(PullChanges, NOWHERE)
+    assert len(bench.all(PullChanges)) == asked + 1
+    assert not bench.shows(Phase.OFFLINE)
+
+
+def test_the_next_parcel_is_read_while_the_last_one_is_on_the_wire_and_goes_before_the_receipt_is_stored() -> (
+    None
+):
+    bench = Bench()
+    bench.online()
+    other = ChatId("other")
+    bench.work = [work(batch([1, 2]), batch([3], other)), said(4)]
+    bench.hear(LocalCommitted())
+    assert bench.last(LoadWork).after == {CHAT: 2, other: 3}
+    bench.holds_store = True
+    effects = [effect for effect in bench.take() if isinstance(effect, Push | RecordReceipt)]
+    assert [type(effect) for effect in effects] == [Push, RecordReceipt]
+    assert bench.sent() == [4]

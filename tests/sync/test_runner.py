@@ -98,7 +98,7 @@ def test_what_is_committed_gets_to_the_server(tmp_path: Path) -> None:
         scene.write("over the thread")
         scene.runner.post(SyncRequested(1))
         scene.wait_for(lambda: scene.finished == [(1, None)])
-        assert len(scene.remote.server.live()) == 1
+        assert len(list(scene.remote.server.live())) == 1
         scene.wait_for(lambda: scene.shows(Phase.SYNCED))
 
 

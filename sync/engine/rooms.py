@@ -1,0 +1,286 @@
+"""How the parts of the engine work together: who goes before whom, and what one's news mean for another."""
+
+from collections.abc import Callable
+from typing import Final
+
+from storage.exchange import ChangePage, HistoryPage, ParcelWork, Receipt
+from storage.records import AccountId, Cursor
+from sync.engine.desk import Desk
+from sync.engine.errands import Errands
+from sync.engine.filling import Filling
+from sync.engine.gate import Gate
+from sync.engine.heads import HeadCheck
+from sync.engine.interface import WorkCounted
+from sync.engine.opening import Opening
+from sync.engine.pokes import Pokes
+from sync.engine.pulling import Pulling
+from sync.engine.pushing import Pushing
+from sync.engine.reporting import Reporting, Trouble
+from sync.engine.spans import Spans
+from sync.engine.storing import StoreLine
+from sync.engine.tickets import Tickets
+from sync.errors import SyncError
+
+INTERRUPTED: Final = "Sync was interrupted by a change of account; ask again."
+NOBODY: Final = "Nobody is signed in; sign in first."
+WAITING: Final = "Some messages wait for their next try; sync again later."
+
+
+class Rooms:
+    """All parts, for one account at a time."""
+
+    def __init__(
+        self, uniform: Callable[[], float], batch_limit: int, page_limit: int, history_limit: int
+    ) -> None:
+        self.desk = Desk()
+        self.line = StoreLine(self.desk, uniform)
+        self.gate = Gate(self.desk, uniform)
+        self.pokes = Pokes(self.desk)
+        self.spans = Spans()
+        self.opening = Opening(self.desk, self.gate, self.line, page_limit)
+        self.pulling = Pulling(self.desk, self.gate, self.line, page_limit)
+        self.pushing = Pushing(self.desk, self.gate, self.line, uniform, batch_limit)
+        self.errands = Errands(self.desk, self.gate, self.line, uniform)
+        self.filling = Filling(self.desk, self.gate, self.line, uniform, history_limit)
+        self.heads = HeadCheck(self.desk, self.gate, self.line)
+        self.reporting = Reporting(self.desk, self.line)
+        self.tickets = Tickets(self.desk)
+        self.account: AccountId | None = None
+        self.recovering = True
+        self._owes_pull = False
+        self._pull_failed_last = False
+
+    def enter(self, account: AccountId | None) -> None:
+        """Start afresh for an account."""
+        self.account = account
+        self.recovering = True
+        self._owes_pull = False
+        self.tickets.finish(INTERRUPTED)
+        self.line.clear()
+        self.gate.enter(account)
+        self.pokes.clear()
+        self.spans.clear()
+        self.opening.enter(account)
+        self.pulling.enter(account)
+        self.pushing.enter(account)
+        self.errands.enter(account)
+        self.filling.enter(account)
+        self.heads.enter(account)
+        self.reporting.enter(account)
+
+    def want_pull(self) -> None:
+        """There may be news."""
+        self.pulling.wanted = self.account is not None
+
+    def wake(self, slept: float) -> None:
+        """The computer slept, or its clock leapt: whatever was timed is tried now, and nothing counts as failure."""
+        self.line.resume()
+        self.gate.woke()
+        self.want_pull()
+        self.heads.slept(slept)
+        if self.account is not None:
+            self.pushing.release_all()
+            self.errands.release_all()
+            self.filling.rest()
+
+    def request_round(self, ticket: int) -> None:
+        """Somebody waits for everything to be level."""
+        self.tickets.add(ticket)
+        if self.account is None:
+            self.tickets.finish(NOBODY)
+            return
+        self.line.resume()
+        self.gate.insist()
+        self.pushing.release_all()
+        self.errands.release_all()
+        self.filling.rest()
+        self.filling.look_up()
+        self._owes_pull = True
+
+    def give_up_rounds(self) -> None:
+        """Nobody waits for a server that needs longer."""
+        if not self.gate.patient:
+            self.tickets.finish(str(self.gate.error))
+
+    def work_loaded(self, work: ParcelWork) -> None:
+        """The store said what is to push, and how far it is."""
+        first = self.pulling.needs_cursor
+        self.pulling.loaded(work.cursor)
+        if first:
+            self.opening.loaded(work.opened, work.cursor)
+            self.filling.look_up()
+        self.errands.run(self.pushing.loaded(work, self.pulling.epoch))
+
+    def counted(self, figures: WorkCounted) -> None:
+        """The store has the figures."""
+        self.reporting.counted(figures)
+        if figures.missing:
+            self.filling.look_up()
+
+    def page_stored(self, page: ChangePage, applied: bool) -> None:
+        """At the head of a pull that began anew, the store queues what the server lost."""
+        self.pulling.applied(applied)
+        self.recovering = self.recovering or page.reset
+        if not page.more:
+            self.reporting.outdate()
+            self.pushing.dirty = self.pushing.dirty or self.recovering
+            self.recovering = False
+        if self.pulling.level:
+            self.opening.level()
+            self.heads.level()
+
+    def history_stored(self, applied: bool) -> None:
+        """Missing messages are here, or contradict what is."""
+        self.filling.stored()
+        self.reporting.outdate()
+        if not applied:
+            self._begin_anew()
+
+    def compared(self, suspects: int, *, last: bool) -> None:
+        """A page of heads is compared; what is suspect is fetched anew."""
+        if suspects:
+            self.filling.look_up()
+        if self.heads.compared(last=last):
+            self.pulling.prove()
+
+    def recorded(self, epoch: str, receipt: Receipt) -> None:
+        """The server's word on a parcel is durable."""
+        self.reporting.outdate()
+        self._owes_pull = self._owes_pull or bool(self.tickets)
+        if receipt.span is not None and receipt.span.epoch == epoch:
+            self.spans.add(receipt.span)
+
+    def summary_stored(self) -> None:
+        """A page of chats is durable."""
+        self.reporting.outdate()
+        if self.opening.stored():
+            self.heads.hurry()
+
+    def opened(self, cursor: Cursor | None) -> None:
+        """All chats are known."""
+        self.opening.finished()
+        self.filling.look_up()
+        if cursor is not None:
+            self.pulling.opened(cursor)
+
+    def pushed(self, request: int, receipt: Receipt) -> None:
+        """The server answered a push."""
+        if not self.pushing.pushed(request, receipt, self.pulling.epoch):
+            self.want_pull()
+
+    def pulled(self, page: ChangePage) -> None:
+        """A page of changes came."""
+        asked = self.pulling.asked
+        if self.pulling.pulled(page):
+            self._abort()
+        else:
+            self.opening.far_behind(page, asked)
+
+    def history_pulled(self, page: HistoryPage) -> None:
+        """Missing messages came, of this epoch or of another one."""
+        if page.epoch == self.pulling.epoch:
+            self.filling.pulled(page)
+        else:
+            self.filling.lost()
+            self.want_pull()
+
+    def request_failed(self, request: int, error: SyncError) -> bool:
+        """Whether it was one that somebody here waits for."""
+        if self.pulling.owns(request):
+            self._pull_failed_last = True
+            self.pulling.failed(error, request)
+        elif self.pushing.owns(request):
+            self._pull_failed_last = False
+            self.pushing.failed(request, error)
+        elif self.errands.owns(request):
+            self.errands.failed(request, error)
+            self.pushing.dirty = True
+        elif self.opening.owns(request):
+            self.opening.failed(request, error)
+        elif self.heads.owns(request):
+            self.heads.failed(request, error)
+        elif self.filling.owns(request):
+            self.filling.failed(request, error)
+            if self.filling.impossible:
+                self._begin_anew()
+        else:
+            return False
+        return True
+
+    def advance(self) -> None:
+        """Ask for what can be asked for now, and say how things are."""
+        if self.line.trouble is None and self.account is not None:
+            self._settle_pull()
+            self.opening.advance()
+            self._move_cursor()
+            if not (self._probes_by_push() or self.opening.holds_pull or self.heads.holds_pull):
+                self.pulling.advance()
+            if not self.errands.busy:
+                self.pushing.advance(self.pulling.epoch, needs_cursor=self.pulling.needs_cursor)
+            self._advance_background()
+        self._report()
+        self._finish_round()
+
+    def _begin_anew(self) -> None:
+        self.filling.abort()
+        self.opening.abort()
+        self.heads.abort()
+        self.pulling.begin_anew()
+
+    def _abort(self) -> None:
+        """The server is not what it was: answers from before mean nothing."""
+        self.pushing.abort()
+        self.errands.abort()
+        self.spans.clear()
+        self.filling.abort()
+        self.opening.abort()
+        self.heads.abort()
+
+    def _settle_pull(self) -> None:
+        """A round pulls once, behind its last push; a push that meets with trouble does not hold it up."""
+        if self._owes_pull and (self.gate.error is not None or not self.pushing.busy):
+            self._owes_pull = False
+            self.pulling.wanted = True
+        reached = self.spans.reach(self.pulling.cursor) if self.pulling.cursor else 0
+        if self.pokes.asks_for_pull(reached, pushing=self.pushing.busy or not self.line.idle):
+            self.pulling.wanted = True
+
+    def _move_cursor(self) -> None:
+        """What this device pushed itself need not come back, if nobody else changed anything before it."""
+        pauses = self.pulling.wanted or not self.pushing.busy
+        if pauses and self.pulling.still and self.pulling.cursor is not None and not self.opening.holds_pull:
+            span = self.spans.next(self.pulling.cursor)
+            if span is not None:
+                self.pulling.move(span)
+
+    def _probes_by_push(self) -> bool:
+        """A server that only fails to answer pulls still gets the messages."""
+        return (
+            self._pull_failed_last
+            and self.gate.may_probe
+            and self.pulling.epoch is not None
+            and self.pushing.busy
+        )
+
+    def _advance_background(self) -> None:
+        epoch = self.pulling.epoch
+        if epoch is None or self.pulling.needs_cursor:
+            return
+        rests = self.pulling.quiet and not (self.pushing.busy or self.errands.busy or self.opening.holds_pull)
+        self.filling.advance(background=rests)
+        self.heads.advance(level=rests and self.pulling.level and self.filling.quiet)
+
+    def _report(self) -> None:
+        error = self.gate.error
+        self.reporting.record(error)
+        trouble = Trouble(error, self.gate.retries_at, self.line.trouble, self.line.full)
+        working = self.pushing.sending or self.errands.busy or self.pulling.catching_up or self.filling.active
+        self.reporting.advance(trouble, working=working, settled=not self.pushing.busy)
+
+    def _finish_round(self) -> None:
+        if not self.tickets or self.line.trouble is not None or self.gate.error is not None:
+            return
+        quiet = self.line.idle and self.pulling.quiet and self.opening.quiet and self.heads.quiet
+        if quiet and self.filling.quiet and not (self.pushing.busy or self.errands.busy or self._owes_pull):
+            waits = self.pushing.waiting or self.errands.waiting
+            self.tickets.finish(WAITING if waits else self.filling.trouble)
