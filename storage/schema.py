@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from storage.errors import NewerSchema
+from storage.errors import NewerSchema, StoreCorrupt
 from storage.translate import translated
 
 MIGRATION_SET: Final = "homing"
 STEPS: Final = ("m0001_first_light", "m0002_ranges")
 """The steps of storage.migrations by name, repeated here because importing those costs the first frame 80 ms."""
+_VERSION: Final = "version "
 
 
 def is_current(path: Path) -> bool:
@@ -21,9 +22,13 @@ def is_current(path: Path) -> bool:
 
 
 def refuse_newer(path: Path, seen: Iterable[str]) -> None:
-    """NewerSchema when a step is unknown here."""
-    if set(seen).difference(STEPS):
+    """NewerSchema when a step is unknown here; StoreCorrupt when it stands in the place of one of ours."""
+    seen = set(seen)
+    if not seen.difference(STEPS):
+        return
+    if seen.issuperset(STEPS) or any(step.startswith(_VERSION) for step in seen):
         raise NewerSchema(f"{path.name} was written by a newer Homing: update Homing to open it")
+    raise StoreCorrupt(f"{path.name} is damaged: let Homing repair it; nothing was deleted")
 
 
 def _seen(path: Path) -> frozenset[str]:
@@ -40,7 +45,7 @@ def _seen(path: Path) -> frozenset[str]:
 def steps(connection: sqlite3.Connection) -> list[str]:
     """The names of the steps that the open database has seen; a version number beyond ours counts as one."""
     (version,) = connection.execute("pragma user_version").fetchone()
-    beyond = [f"version {version}"] if version > len(STEPS) else []
+    beyond = [f"{_VERSION}{version}"] if version > len(STEPS) else []
     if not connection.execute("select 1 from sqlite_schema where name = '_sqlite_migrations'").fetchone():
         return beyond
     rows = connection.execute("select name from _sqlite_migrations where migration_set = ?", (MIGRATION_SET,))
