@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from desktop.commands import account, chat, doctor, messages, serve, server, status, sync
+from desktop.commands import account, chat, doctor, messages, retry, serve, server, status, sync
 from desktop.commands.options import GlobalOptions, HomingGroup
 
 
@@ -44,6 +44,7 @@ for command in (
     doctor.doctor,
     messages.history,
     messages.send,
+    retry.retry,
     serve.serve,
     server.server,
     status.status,
