@@ -89,7 +89,7 @@ class Person:
             scope = Scope(request.query_params.get("scope") or Scope.GLOBAL)
         except ValueError:
             raise fields.invalid("scope must be local, global or others") from None
-        self._on_end(await self._sessions.end(self._session_of(request), scope))
+        self._on_end(await self._sessions.end(self._claimed(request)[1], scope))
         return Response(status_code=204)
 
     async def _change_password(
@@ -125,15 +125,19 @@ class Person:
             )
 
     async def _caller(self, request: Request) -> tuple[User, Login]:
-        login = await self._sessions.find(self._session_of(request))
-        user = await self._users.by_id(login.user_id) if login else None
-        if login is None or user is None:
+        user_id, session_id = self._claimed(request)
+        user = await self._users.by_id(user_id)
+        if user is None:
+            raise Refused(403, "user_not_found", "User from sub claim in JWT does not exist")
+        login = await self._sessions.find(session_id)
+        if login is None or login.user_id != user_id:
             raise Refused(403, "session_not_found", "Session from session_id claim in JWT does not exist")
         if user.banned:
             raise banned()
         return user, login
 
-    def _session_of(self, request: Request) -> uuid.UUID:
+    def _claimed(self, request: Request) -> tuple[uuid.UUID, uuid.UUID]:
+        """The user and the session that the token speaks of."""
         bearer = bearer_of(request.headers.get("authorization"))
         if bearer is None or self._door.knows(bearer):
             raise Refused(401, "no_authorization", "This endpoint requires a valid Bearer token")
@@ -141,8 +145,9 @@ class Person:
             caller = self._door.caller(bearer)
         except TokenRefused as refused:
             raise Refused(403, "bad_jwt", f"invalid JWT: {refused}") from None
+        assert caller.user_id is not None
         assert caller.session_id is not None
-        return caller.session_id
+        return caller.user_id, caller.session_id
 
 
 def _merged(kept: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:

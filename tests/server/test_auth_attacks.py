@@ -614,7 +614,7 @@ def over(world: World, token: str) -> None:
     shut(world.history(token), "PGRST301")
     chats = httpx.get(f"{world.served.url}/rest/v1/chats", headers=world.served.headers(token))
     shut(chats, "PGRST301")
-    shut(world.user(token), "session_not_found", "user_banned")
+    shut(world.user(token), "session_not_found", "user_not_found", "user_banned")
     assert joined(world, token, f"user:{world.eve.user_id}") == "error"
 
 
