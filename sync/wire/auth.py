@@ -4,19 +4,22 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from storage.records import Account
-from sync.errors import Refused, RetryLater, SignInAgain
+from sync.errors import AccountGone, Refused, RetryLater, SessionOver, SignInAgain, SyncError
 from sync.login.session import Session, SessionKeeper
 from sync.login.session_file import Sessions
 from sync.wire.endpoint import BAD_KEY, BAD_URL, Endpoint, endpoint
-from sync.wire.replies import unreadable
+from sync.wire.replies import not_the_server, unreadable
 from sync.wire.transport import CALL_SECONDS, http_client
 
 if TYPE_CHECKING:
     from supabase_auth import AsyncGoTrueClient
     from supabase_auth.types import AuthResponse
+
+ASK_SECONDS: Final = 5.0
+"""What it may take to learn whether an account is gone. The session is over either way."""
 
 Scope = Literal["local", "global", "others"]
 
@@ -40,11 +43,19 @@ async def sign_in(url: str, key: str, email: str, password: str) -> Session:
 
 
 async def refresh(server: Endpoint, session: Session) -> Session:
-    """The session that follows. SessionOver only for a definitive code; nothing else is a reason to erase tokens."""
+    """The session that follows. SessionOver only for a definitive code; nothing else is a reason to erase tokens.
+
+    AccountGone when the server says of the last token that it has no such user.
+    """
     try:
         async with _client(server) as client:
             answer = await client.refresh_session(session.refresh_token)
         return _session(answer)
+    except AccountGone:
+        raise
+    except SessionOver:
+        await _require_user(server, session)
+        raise
     except Refused as error:
         if error.code in (BAD_KEY, BAD_URL):
             raise
@@ -64,6 +75,17 @@ def keeper_of(account: Account, sessions: Sessions) -> SessionKeeper:
     """The keeper of an account's session, which renews it at the account's own server."""
     server = endpoint(account.url, account.publishable_key)
     return SessionKeeper(sessions.of(account.account_id), lambda session: refresh(server, session))
+
+
+async def _require_user(server: Endpoint, session: Session) -> None:
+    """A renewal only says that the session is over. Who asks about the user learns whether there is one."""
+    try:
+        async with asyncio.timeout(ASK_SECONDS), _client(server) as client:
+            await client.get_user(session.access_token)
+    except AccountGone:
+        raise
+    except (SyncError, TimeoutError):
+        return
 
 
 @asynccontextmanager
@@ -90,7 +112,9 @@ def _require_both(email: str, password: str) -> None:
 
 def _session(answer: "AuthResponse", wall: Callable[[], float] = time.time) -> Session:
     session = answer.session
-    if session is None or not (_plain(session.access_token) and session.refresh_token):
+    if session is None:
+        raise not_the_server()
+    if not (_plain(session.access_token) and session.refresh_token):
         raise unreadable()
     return Session(
         access_token=session.access_token,

@@ -11,7 +11,17 @@ from typing import Any, TypeVar
 import pytest
 
 from storage.records import Account, AccountId
-from sync.errors import Refused, RetryLater, SessionOver, SignInAgain, SyncError, Unreachable, UpdateNeeded
+from sync.errors import (
+    CaptivePortal,
+    QuotaExceeded,
+    Refused,
+    RetryLater,
+    SessionOver,
+    SignInAgain,
+    SyncError,
+    Unreachable,
+    UpdateNeeded,
+)
 from sync.login.session import Session
 from sync.login.session_file import Sessions
 from sync.login.vault import SessionStoreKind
@@ -145,7 +155,12 @@ PASSING: list[tuple[Reply, type[SyncError]]] = [
     (Answer(429, {"code": "over_request_rate_limit", "message": ""}, {"retry-after": "9"}), RetryLater),
     (Answer(500, {"code": 500, "error_code": "unexpected_failure", "msg": ""}), RetryLater),
     (Answer(200, b'{"access_token": "acc', {"content-type": "application/json"}), Unreachable),
-    (Answer(body={"surprise": 1}), UpdateNeeded),
+    (Answer(body={"surprise": 1}), SyncError),
+    (Answer(body={}), CaptivePortal),
+    (page(511), CaptivePortal),
+    (Answer(511, {"login": "http://portal.example"}), CaptivePortal),
+    (Answer(407), Unreachable),
+    (Answer(402, {"message": "pay"}), QuotaExceeded),
     (Answer(body={**GRANTED, "user": None}), UpdateNeeded),
     (Answer(body={**GRANTED, "refresh_token": ""}), UpdateNeeded),
     (Answer(body=[]), UpdateNeeded),

@@ -38,7 +38,7 @@ from storage.records import (
     Role,
     SyncState,
 )
-from sync.errors import Refused, SessionOver, SignInAgain
+from sync.errors import AccountGone, Refused, SessionOver, SignInAgain
 from sync.login.session import Session, SessionKeeper
 from sync.login.session_file import Sessions
 from sync.login.vault import SessionStoreKind
@@ -281,6 +281,24 @@ def test_after_signing_out_the_login_is_over_for_good(served: Served, tmp_path: 
         with pytest.raises(SessionOver):
             await tokens.renewed(session.access_token)
         assert await tokens.session() is None
+
+    asyncio.run(run())
+
+
+def test_a_deleted_account_is_told_from_a_session_that_is_over(served: Served, tmp_path: Path) -> None:
+    async def run() -> None:
+        session = await signed_up(served)
+        tokens = keeper(served, tmp_path, session)
+        remote = SupabaseRemote(served.url, served.key, tokens)
+        try:
+            await remote.pull_changes(Cursor(), 1)
+            with served.database() as database:
+                database.execute("delete from auth.users where id = %s", (session.user_id,))
+            with pytest.raises(AccountGone, match="deleted"):
+                await remote.pull_changes(Cursor(), 1)
+            assert await tokens.session() is None
+        finally:
+            await remote.aclose()
 
     asyncio.run(run())
 
