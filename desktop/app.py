@@ -25,9 +25,12 @@ from desktop.bridge import Bridge
 from desktop.changes import Changes
 from desktop.engine import Engine, Loaded
 from desktop.instance import Instance
+from desktop.network import Network
 from desktop.scene import load
 from desktop.viewmodels.account import AccountDialog
+from desktop.viewmodels.asides import Asides
 from desktop.viewmodels.chat_list import ChatList
+from desktop.viewmodels.choice import Choice
 from desktop.viewmodels.composer import Composer
 from desktop.viewmodels.preferences import Preferences
 from desktop.viewmodels.sync_status import SyncStatusLine
@@ -65,6 +68,7 @@ def first_status(store: Store) -> SyncStatus:
         counts.oldest_pending_at,
         facts.last_success_at,
         facts.last_error,
+        counts.conflicts,
     )
 
 
@@ -84,10 +88,16 @@ class Desktop:
             chats=ChatList(store, self.bridge, self._readers, now),
             timeline=Timeline(store, now),
             composer=Composer(store, self.bridge),
+            asides=Asides(store, self.bridge, self.engine),
+            choice=Choice(store, self.bridge, now),
             sync=SyncStatusLine(self.engine, signed_in=account.account is not None),
             account=account,
             preferences=Preferences(store, self.bridge, QGuiApplication.styleHints()),
         )
+        self.network = Network()
+        self.network.changed.connect(self._use_network)
+        self.network.woke.connect(self._woke)
+        self.changes.looked.connect(self.network.look)
         self.view_model = Window(store, self.bridge, self.changes, self.engine, self.parts)
         self.qml, self.window = load(
             "Main", self.view_model, dark=self.parts.preferences.is_dark, size=size_of(store)
@@ -99,10 +109,17 @@ class Desktop:
             self.store.write(lambda tx: settings.put(tx, SIZE_KEY, size))
 
     def start(self) -> None:
-        """All that the first frame does not need: the engine, the Markdown parser, other processes' commits."""
+        """All that the first frame does not need: the engine, the Markdown parser, other processes, the network."""
         self.engine.start()
         self.changes.watch()
+        self.network.start()
         threading.Thread(target=self._warm, name="warm", daemon=True).start()
+
+    def _use_network(self, online: bool) -> None:
+        self.engine.tell(lambda service: service.network_changed(online))
+
+    def _woke(self) -> None:
+        self.engine.tell(lambda service: service.woke())
 
     def _warm(self) -> None:
         rendering.warm()
@@ -127,7 +144,7 @@ def run_window(data_dir: Path, profile: str, argv: list[str]) -> int:
     began = time.perf_counter()
     app = application(argv)
     folder = profile_dir(data_dir, profile)
-    store = _open_store(store_path(data_dir, profile), folder)
+    store = _open_store(store_path(data_dir, profile))
     if store is None:
         return 1
     instance = Instance(folder)
@@ -211,7 +228,7 @@ def _process_began() -> float:
     return time.time() - (uptime - ticks / os.sysconf("SC_CLK_TCK"))
 
 
-def _open_store(path: Path, folder: Path) -> Store | None:
+def _open_store(path: Path) -> Store | None:
     from desktop.problem import wants_retry
 
     while True:
@@ -219,7 +236,7 @@ def _open_store(path: Path, folder: Path) -> Store | None:
             return Store.open(path)
         except StorageError as error:
             print(error, file=sys.stderr, flush=True)  # noqa: T201 for whoever started it from a terminal
-            if not wants_retry(error, folder):
+            if not wants_retry(error, path):
                 return None
 
 

@@ -1,7 +1,7 @@
 """The window's hold on sync: the service is loaded after the first frame, and asked before that it answers later."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from desktop.bridge import Bridge
-from storage.records import Account, ChatId, MessageId
+from storage.records import Account, AccountId, ChatId, MessageId
 from sync.status import Phase, SyncStatus
 
 T = TypeVar("T")
@@ -24,10 +24,16 @@ class SyncPort(Protocol):
     def stop(self) -> None: ...  # noqa: D102
     def sign_in(self, url: str, key: str, email: str, password: str, *, adopt: bool) -> Future[Account]: ...  # noqa: D102
     def sign_up(self, url: str, key: str, email: str, password: str, *, adopt: bool) -> Future[Account]: ...  # noqa: D102
-    def sign_out(self) -> Future[None]: ...  # noqa: D102
-    def adopt(self) -> Future[int]: ...  # noqa: D102
+    def sign_out(self, *, seal: bool = False) -> Future[None]: ...  # noqa: D102
+    def switch(self, account_id: AccountId | None) -> Future[None]: ...  # noqa: D102
+    def adopt(self, chat_ids: Sequence[ChatId] | None = None) -> Future[int]: ...  # noqa: D102
+    def release(self, account_id: AccountId) -> Future[int]: ...  # noqa: D102
     def sync_now(self) -> None: ...  # noqa: D102
     def retry(self, chat_id: ChatId, message_id: MessageId) -> Future[None]: ...  # noqa: D102
+    def retry_all(self) -> Future[int]: ...  # noqa: D102
+    def want_history(self, chat_id: ChatId, before: int | None) -> None: ...  # noqa: D102
+    def network_changed(self, online: bool) -> None: ...  # noqa: D102
+    def woke(self) -> None: ...  # noqa: D102
     def subscribe(self, listener: Callable[[SyncStatus], None]) -> Callable[[], None]: ...  # noqa: D102
     @property
     def status(self) -> SyncStatus: ...  # noqa: D102
@@ -86,9 +92,13 @@ class Engine(QObject):
         """Asks the service, now or when it is loaded; the answer comes on the GUI thread."""
         self._when_loaded(lambda service: self._bridge.deliver(request(service), done, failed), failed)
 
+    def tell(self, request: Callable[[SyncPort], None]) -> None:
+        """Tells the service something that nobody waits for."""
+        self._when_loaded(request, lambda _: None)
+
     def sync_now(self) -> None:
         """Asks for a round of sync."""
-        self._when_loaded(lambda service: service.sync_now(), lambda _: None)
+        self.tell(lambda service: service.sync_now())
 
     def _when_loaded(self, call: Callable[[SyncPort], None], failed: Callable[[BaseException], None]) -> None:
         if self._service is not None:

@@ -1,156 +1,67 @@
-"""The account dialog: sign in, sign up, the question about signed-out chats, and sign out."""
+"""The account dialog: sign in, several accounts, the signed-out chats, sign out, and an account that is gone."""
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import Property, QObject, Signal, Slot
 
 from desktop.engine import Engine
 from desktop.viewmodels import words
+from desktop.viewmodels.account_steps import Inputs, Props, derive, find, first_missing
+from desktop.viewmodels.adoption import Adoption
 from desktop.viewmodels.props import PropsObject, prop
 from storage import accounts, chats
 from storage.errors import StorageError
-from storage.records import Account
+from storage.records import Account, AccountId
 from storage.store import Store
+from sync.errors import UnsentMessages
+from sync.status import SyncStatus
 
-
-class Step(StrEnum):
-    """What the dialog asks for."""
-
-    CREDENTIALS = "credentials"
-    ADOPTION = "adoption"
-    SIGNED_IN = "signed-in"
-    SIGN_OUT = "sign-out"
-
-
-_REQUIRED: Final = (
-    ("url", "Enter the server's address, for example http://127.0.0.1:8787."),
-    ("key", "Enter the publishable key; the server prints it when it starts."),
-    ("email", "Enter your e-mail address."),
-    ("password", "Enter your password."),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What the dialog depends on: the account and the signed-out chats in the store, and how far the person is."""
-
-    account: Account | None = None
-    unadopted: int = 0
-    busy: bool = False
-    error: str = ""
-    just_signed_in: bool = False
-    leaving: bool = False
-    needs_sign_in: bool = False
-    pending: int = 0
-    in_memory: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Props:
-    """What the dialog and the account button show."""
-
-    step: str
-    signed_in: bool
-    email: str
-    initial: str
-    label: str
-    server: str
-    key: str
-    busy: bool
-    error: str
-    question: str
-    adopt_label: str
-    unadopted: int
-    consequence: str
-    memory_notice: str
-
-
-def derive(inputs: Inputs) -> Props:
-    """The dialog of a moment."""
-    account = inputs.account
-    email = account.email if account else ""
-    return Props(
-        step=_step(inputs).value,
-        signed_in=account is not None,
-        email=email,
-        initial=email[:1].upper(),
-        label=email or words.tr("Sign in"),
-        server=account.url if account else "",
-        key=account.publishable_key if account else "",
-        busy=inputs.busy,
-        error=inputs.error,
-        question=words.plural(
-            inputs.unadopted,
-            "Move 1 chat from this computer into your account?",
-            "Move %n chats from this computer into your account?",
-        ),
-        adopt_label=words.plural(inputs.unadopted, "Move 1 chat here", "Move %n chats here"),
-        unadopted=inputs.unadopted,
-        consequence=_consequence(inputs.pending),
-        memory_notice=words.tr(
-            "No keyring works on this computer, so you stay signed in only until Homing closes."
-        )
-        if inputs.in_memory
-        else "",
-    )
-
-
-def _step(inputs: Inputs) -> Step:
-    if inputs.account is None or inputs.needs_sign_in:
-        return Step.CREDENTIALS
-    if inputs.leaving:
-        return Step.SIGN_OUT
-    if inputs.just_signed_in and inputs.unadopted:
-        return Step.ADOPTION
-    return Step.SIGNED_IN
-
-
-def _consequence(pending: int) -> str:
-    kept = words.tr(
-        "The account's chats leave this list. They stay on this computer and come back when you sign in again."
-    )
-    if not pending:
-        return kept
-    unsent = words.plural(
-        pending,
-        "1 message is not on the server yet: it waits here until then.",
-        "%n messages are not on the server yet: they wait here until then.",
-    )
-    return f"{kept} {unsent}"
-
-
-def first_missing(**given: str) -> str:
-    """What to ask for when a field is empty; empty when all are there."""
-    return next((words.tr(ask) for name, ask in _REQUIRED if not given[name].strip()), "")
+_AFRESH: Final[Mapping[str, Any]] = {
+    "just_signed_in": False,
+    "moving": False,
+    "leaving": False,
+    "adding": False,
+    "listing": False,
+    "entering": None,
+    "unsent": 0,
+}
+"""How far the person is when nothing has been asked yet."""
 
 
 class AccountDialog(PropsObject[Props]):
-    """Speaks with the engine; what is true about the account it reads from the store."""
+    """Speaks with the engine; what is true about the accounts it reads from the store."""
 
     stepChanged = Signal()
+    titleChanged = Signal()
     signedInChanged = Signal()
     emailChanged = Signal()
     initialChanged = Signal()
     labelChanged = Signal()
+    accountsChanged = Signal()
+    canGoBackChanged = Signal()
     serverChanged = Signal()
     keyChanged = Signal()
+    enteredEmailChanged = Signal()
     busyChanged = Signal()
     errorChanged = Signal()
-    questionChanged = Signal()
     adoptLabelChanged = Signal()
     unadoptedChanged = Signal()
     consequenceChanged = Signal()
+    unsentWordsChanged = Signal()
     memoryNoticeChanged = Signal()
     accountChanged = Signal()
+    refilled = Signal()
+    """The form shall show the server, key and e-mail of another account."""
     finished = Signal()
     """Nothing is left to ask: the dialog may close."""
 
     def __init__(self, store: Store, engine: Engine, parent: QObject | None = None) -> None:
         self._store = store
         self._engine = engine
-        self._inputs = Inputs(account=self._read_account())
+        self._adoption = Adoption(store)
+        self._inputs = Inputs(account=self._read_account(), phase=engine.status.phase)
         super().__init__(derive(self._inputs), parent)
 
     @property
@@ -159,15 +70,15 @@ class AccountDialog(PropsObject[Props]):
         return self._inputs.account
 
     def refresh(self) -> None:
-        """Reads the account again after a commit touched it."""
+        """Reads the accounts again after a commit touched them."""
         before = self._inputs.account
-        self._fold(account=self._read_account())
+        self._fold(account=self._read_account(), known=self._read_known())
         if self._inputs.account != before:
             self.accountChanged.emit()
 
-    def use_status(self, *, needs_sign_in: bool, pending: int) -> None:
+    def use_status(self, status: SyncStatus) -> None:
         """What the engine says about the session and about unsent work."""
-        self._fold(needs_sign_in=needs_sign_in, pending=pending)
+        self._fold(phase=status.phase, pending=status.pending)
 
     @Slot()
     def use_memory(self) -> None:
@@ -176,8 +87,10 @@ class AccountDialog(PropsObject[Props]):
 
     @Slot()
     def opened(self) -> None:
-        """The dialog opens: without yesterday's error, with today's count."""
-        self._fold(error="", leaving=False, just_signed_in=False, unadopted=self._read_unadopted())
+        """The dialog opens: without yesterday's error, with today's accounts and chats."""
+        self._adoption.read()
+        self._fold(**_AFRESH, error="", known=self._read_known(), unadopted=self._read_unadopted())
+        self.refilled.emit()
 
     @Slot(str, str, str, str)
     def sign_in(self, url: str, key: str, email: str, password: str) -> None:
@@ -190,10 +103,46 @@ class AccountDialog(PropsObject[Props]):
         self._enter(url, key, email, password, new=True)
 
     @Slot()
-    def adopt(self) -> None:
-        """Yes: the signed-out chats become the account's."""
+    def add(self) -> None:
+        """Asks for another account's credentials."""
+        self._fold(adding=True, entering=None, error="")
+        self.refilled.emit()
+
+    @Slot()
+    def back(self) -> None:
+        """To the list of accounts."""
+        self._fold(**{**_AFRESH, "listing": True}, error="")
+
+    @Slot(str)
+    def choose(self, account_id: str) -> None:
+        """Turns to another account; one that is signed out is asked for its password first."""
+        account = find(self._inputs.known, AccountId(account_id))
+        if account is None or self._inputs.busy:
+            return
+        if account == self._inputs.account:
+            self._fold(listing=False)
+            return
+        if not account.signed_in:
+            self._fold(entering=account, adding=False, error="")
+            self.refilled.emit()
+            return
         self._fold(busy=True, error="")
-        self._engine.ask(lambda service: service.adopt(), lambda _: self._finish(), self._fail)
+        self._engine.ask(
+            lambda service: service.switch(account.account_id), lambda _: self._finish(), self._fail
+        )
+
+    @Slot()
+    def ask_adoption(self) -> None:
+        """Shows the signed-out chats, each with its mark."""
+        self._adoption.read()
+        self._fold(moving=True, unadopted=self._read_unadopted(), error="")
+
+    @Slot()
+    def adopt(self) -> None:
+        """The chosen signed-out chats become the account's."""
+        chosen = self._adoption.choice
+        self._fold(busy=True, error="")
+        self._engine.ask(lambda service: service.adopt(chosen), lambda _: self._finish(), self._fail)
 
     @Slot()
     def keep_here(self) -> None:
@@ -206,15 +155,31 @@ class AccountDialog(PropsObject[Props]):
         self._fold(leaving=True, error="")
 
     @Slot()
-    def stay(self) -> None:
-        """Rather not sign out."""
-        self._fold(leaving=False)
+    def sign_out(self) -> None:
+        """Sends what can be sent, then signs out; asks when something is left."""
+        self._leave(seal=False)
 
     @Slot()
-    def sign_out(self) -> None:
-        """Signs out."""
-        self._fold(busy=True, error="")
-        self._engine.ask(lambda service: service.sign_out(), lambda _: self._finish(), self._fail)
+    def seal(self) -> None:
+        """Signs out; what is unsent stays here, closed, until this account is back."""
+        self._leave(seal=True)
+
+    @Slot()
+    def release(self) -> None:
+        """The account is gone from its server: its chats become this computer's own."""
+        account = self._inputs.account
+        if account is not None and not self._inputs.busy:
+            self._fold(busy=True, error="")
+            self._engine.ask(
+                lambda service: service.release(account.account_id), lambda _: self._finish(), self._fail
+            )
+
+    def _leave(self, *, seal: bool) -> None:
+        if not self._inputs.busy:
+            self._fold(busy=True, error="")
+            self._engine.ask(
+                lambda service: service.sign_out(seal=seal), lambda _: self._finish(), self._fail
+            )
 
     def _enter(self, url: str, key: str, email: str, password: str, *, new: bool) -> None:
         missing = first_missing(url=url, key=key, email=email, password=password)
@@ -231,19 +196,24 @@ class AccountDialog(PropsObject[Props]):
         )
 
     def _entered(self) -> None:
-        self._fold(busy=False, just_signed_in=True, needs_sign_in=False, unadopted=self._read_unadopted())
+        self._adoption.read()
+        self._fold(**{**_AFRESH, "just_signed_in": True}, busy=False, unadopted=self._read_unadopted())
+        self._fold(phase=self._engine.status.phase)
         self.refresh()
         if not self._inputs.unadopted:
             self._finish()
 
     def _finish(self) -> None:
-        self._fold(
-            busy=False, error="", just_signed_in=False, leaving=False, unadopted=self._read_unadopted()
-        )
+        self._fold(**_AFRESH, busy=False, error="", unadopted=self._read_unadopted())
         self.refresh()
         self.finished.emit()
 
     def _fail(self, error: BaseException) -> None:
+        if isinstance(error, UnsentMessages):
+            again = self._inputs.unsent == error.count
+            text = words.tr("The server did not take them yet. Try again later, or keep them here.")
+            self._fold(busy=False, unsent=error.count, error=text if again else "")
+            return
         self._fold(busy=False, error=str(error) or words.tr("That did not work. Try again."))
 
     def _read_account(self) -> Account | None:
@@ -251,6 +221,12 @@ class AccountDialog(PropsObject[Props]):
             return self._store.read(accounts.active)
         except StorageError:
             return None
+
+    def _read_known(self) -> tuple[Account, ...]:
+        try:
+            return tuple(self._store.read(accounts.list_accounts))
+        except StorageError:
+            return ()
 
     def _read_unadopted(self) -> int:
         try:
@@ -263,16 +239,21 @@ class AccountDialog(PropsObject[Props]):
         self._become(derive(self._inputs))
 
     step = prop(str, "step", stepChanged)
+    title = prop(str, "title", titleChanged)
     signedIn = prop(bool, "signed_in", signedInChanged)
     email = prop(str, "email", emailChanged)
     initial = prop(str, "initial", initialChanged)
     label = prop(str, "label", labelChanged)
+    accounts = prop(list, "accounts", accountsChanged)
+    canGoBack = prop(bool, "can_go_back", canGoBackChanged)
     server = prop(str, "server", serverChanged)
     key = prop(str, "key", keyChanged)
+    enteredEmail = prop(str, "entered_email", enteredEmailChanged)
     busy = prop(bool, "busy", busyChanged)
     error = prop(str, "error", errorChanged)
-    question = prop(str, "question", questionChanged)
     adoptLabel = prop(str, "adopt_label", adoptLabelChanged)
     unadopted = prop(int, "unadopted", unadoptedChanged)
     consequence = prop(str, "consequence", consequenceChanged)
+    unsentWords = prop(str, "unsent_words", unsentWordsChanged)
     memoryNotice = prop(str, "memory_notice", memoryNoticeChanged)
+    adoption: Any = Property(QObject, lambda self: self._adoption, constant=True)

@@ -1,6 +1,7 @@
 """The composer: a draft per chat, and messages that leave it only when the disk has them."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -8,12 +9,15 @@ from PySide6.QtCore import Property, QObject, QTimer, Signal, Slot
 
 from desktop.bridge import Bridge
 from storage import chats, messages, settings
-from storage.errors import UnknownChat
+from storage.errors import DiskFull, UnknownChat, UnknownOutcome
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, MessageId
 from storage.store import Store, Transaction
 
 NEW_CHAT_DRAFT: Final = "draft.new-chat"
 DRAFT_DELAY_MS: Final = 300
+ROOM_MS: Final = 5000
+"""How often a full disk is tried again."""
+ROOM_KEY: Final = "window.room"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class Composer(QObject):
 
     canSendChanged = Signal()
     errorChanged = Signal()
+    fullChanged = Signal()
+    """The disk is full, or has room again: the text stays until then, and is saved as soon as it can be."""
     replaced = Signal(str)
     """The text field shall show this text: another chat's draft."""
     cut = Signal(int, int)
@@ -102,8 +108,11 @@ class Composer(QObject):
         self._error = ""
         self._can_send = False
         self._dirty = False
+        self._full = False
         self._later = QTimer(self, interval=DRAFT_DELAY_MS, singleShot=True)
         self._later.timeout.connect(self.flush)
+        self._room = QTimer(self, interval=ROOM_MS, singleShot=True)
+        self._room.timeout.connect(self._probe)
 
     def use_account(self, account: AccountId | None) -> None:
         """Who owns a chat that is created from now on."""
@@ -146,12 +155,20 @@ class Composer(QObject):
                 _create_once(tx, chat_id, account)
             messages.commit(tx, chat_id, out.text, message_id=out.message_id)
 
-        self._bridge.deliver(
-            self._store.write(job),
-            lambda _: self._saved(chat_id, out),
-            lambda error: self._refused(chat_id, out, error),
-        )
+        self._commit(job, chat_id, out, again=True)
         self._weigh()
+
+    def _commit(
+        self, job: Callable[[Transaction], None], chat_id: ChatId, out: Outgoing, *, again: bool
+    ) -> None:
+        def failed(error: BaseException) -> None:
+            if isinstance(error, UnknownOutcome) and again:
+                # It may be there or not. The same ids once more find it, or save it: never twice (I3).
+                self._commit(job, chat_id, out, again=False)
+            else:
+                self._refused(chat_id, out, error)
+
+        self._bridge.deliver(self._store.write(job), lambda _: self._saved(chat_id, out), failed)
 
     @Slot()
     def flush(self) -> None:
@@ -175,6 +192,7 @@ class Composer(QObject):
             if span is not None:
                 self.cut.emit(*span)
             self._set_error("")
+            self._set_full(False)
             self._redraft()
         if self._chat_id is None and chat_id == self._minted:
             self._chat_id, self._minted = chat_id, None
@@ -193,7 +211,7 @@ class Composer(QObject):
             self._redraft()
         else:
             self._stranded[chat_id] = self._stranded.get(chat_id, "") + out.text
-        self._set_error(str(error))
+        self._not_kept(error)
         self._weigh()
 
     def _keep_draft(self, chat_id: ChatId | None, text: str, *, new: bool) -> None:
@@ -203,9 +221,35 @@ class Composer(QObject):
             else:
                 chats.save_draft(tx, chat_id, text)
 
-        self._bridge.deliver(
-            self._store.write(job), lambda _: None, lambda error: self._set_error(str(error))
-        )
+        self._bridge.deliver(self._store.write(job), lambda _: None, self._not_kept)
+
+    def _not_kept(self, error: BaseException) -> None:
+        if isinstance(error, DiskFull):
+            self._set_full(True)
+            self._room.start()
+        else:
+            self._set_error(str(error))
+
+    @Slot()
+    def _probe(self) -> None:
+        """Goes on where the full disk stopped: with the message if nobody touched it, else with the draft."""
+        writing = self._writing
+        if len(writing.kept) == 1 and not writing.leaving and writing.text == writing.front:
+            self.send()
+            return
+        # A draft that is there already would write nothing, and so tell nothing of the disk.
+        room = self._store.write(lambda tx: settings.put(tx, ROOM_KEY, str(uuid.uuid4())))
+        self._bridge.deliver(room, lambda _: self._has_room(), self._not_kept)
+
+    def _has_room(self) -> None:
+        self._set_full(False)
+        self._dirty = True
+        self.flush()
+
+    def _set_full(self, full: bool) -> None:
+        if full != self._full:
+            self._full = full
+            self.fullChanged.emit()
 
     def _weigh(self) -> None:
         can_send = bool(self._writing.fresh.strip())
@@ -220,6 +264,7 @@ class Composer(QObject):
 
     canSend: Any = Property(bool, lambda self: self._can_send, notify=canSendChanged)
     error: Any = Property(str, lambda self: self._error, notify=errorChanged)
+    full: Any = Property(bool, lambda self: self._full, notify=fullChanged)
     text: Any = Property(str, lambda self: self._writing.text, constant=True)
 
 

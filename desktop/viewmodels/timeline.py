@@ -1,123 +1,34 @@
 """The timeline of one chat: a window of rows over its pages, newest first, that follows the store."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from itertools import pairwise
+from datetime import datetime
 from typing import Any, Final
 
 from PySide6.QtCore import Property, QObject, Signal, Slot
 
-from desktop.rendering import Segment, segments
-from desktop.viewmodels import words
+from desktop.viewmodels.message_rows import COMING, MessageRow, RowInputs, derive_inputs, derive_row, hole_row
 from desktop.viewmodels.rows import RowsModel
-from storage import messages
-from storage.content import plain_text
+from desktop.viewmodels.stretch import Stretch, just_above, place, read
+from storage import aside, messages
 from storage.errors import StorageError
-from storage.records import ChatId, Message, MessageId, Page, Part, Position, Role
-from storage.store import Store
+from storage.records import ChatId, Hole, MessageId, Page, Position, SyncState
+from storage.store import Reader, Store
+from sync.status import Phase
 
 PAGE: Final = 50
 WINDOW: Final = 400
 """Rows held at once. What scrolls out of it is read again when the person comes back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segments:
-    """The rendering of a message, made when a delegate first asks for it."""
-
-    parts: tuple[Part, ...]
-    rich: bool
-    _made: list[list[Segment]] = field(default_factory=list, compare=False)
-
-    def __call__(self) -> list[Segment]:
-        """The segments, rendered once."""
-        if not self._made:
-            self._made.append(segments(self.parts, rich=self.rich))
-        return self._made[0]
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRow:
-    """One message as the timeline shows it. `day` is set where a new day begins."""
-
-    message_id: MessageId
-    author: str
-    segments: Segments
-    plain: str
-    badge: str
-    badge_text: str
-    status: str
-    time: str
-    moment: str
-    day: str
-    spoken: str
-
-    @property
-    def key(self) -> MessageId:
-        """A message is its id."""
-        return self.message_id
-
-
-@dataclass(frozen=True, slots=True)
-class RowInputs:
-    """All that a row depends on."""
-
-    message: Message
-    day: str
-    rich: bool
-    today: date
-
-
-def derive_inputs(held: Sequence[Message], *, complete: bool, rich: bool, today: date) -> list[RowInputs]:
-    """What the rows of messages that come newest first depend on. `complete`: nothing older exists, so the oldest
-    begins its day."""
-    days = [words.local(message.created_at).date() for message in held]
-    begins = [*(day != older for day, older in pairwise(days)), complete]
-    return [
-        RowInputs(message, words.day(day, today) if begin else "", rich, today)
-        for message, day, begin in zip(held, days, begins, strict=False)
-    ]
-
-
-def derive_row(inputs: RowInputs) -> MessageRow:
-    """One row."""
-    message = inputs.message
-    when = words.local(message.created_at)
-    text = plain_text(message.content)
-    badge = words.badge(message)
-    return MessageRow(
-        message_id=message.message_id,
-        author=message.role.value,
-        segments=Segments(message.content, inputs.rich and message.role is not Role.USER),
-        plain=text,
-        badge=message.sync_state.value,
-        badge_text=badge,
-        status=message.status.value,
-        time=words.clock(when),
-        moment=words.moment(when, inputs.today),
-        day=inputs.day,
-        spoken=f"{words.speaker(message.role)}, {words.clock(when)}: {text[:2000]}. {badge}",
-    )
-
-
-def place(message: Message) -> Position:
-    """Where a message stands in its chat."""
-    return Position(message.sequence_num, message.local_order)
-
-
-def just_above(message: Message) -> Position:
-    """The place from which a page begins with this message."""
-    if message.sequence_num is None:
-        return Position(None, message.local_order + 1)
-    return Position(message.sequence_num + 1, message.local_order)
-
-
 class Timeline(RowsModel[MessageRow]):
     """Follows one chat. While it holds the newest message it grows with the chat; else it waits to be asked."""
 
     atNewestChanged = Signal()
+    olderChanged = Signal()
+    """What lies above the oldest row may be another thing now: the view looks whether it wants it."""
+    wanted = Signal(str, object)
+    """Messages of this chat before this number are looked at and are not here."""
     failed = Signal(str)
 
     def __init__(self, store: Store, now: Callable[[], datetime], parent: QObject | None = None) -> None:
@@ -125,15 +36,18 @@ class Timeline(RowsModel[MessageRow]):
         self._store = store
         self._now = now
         self._chat_id: ChatId | None = None
-        self._held: list[Message] = []
-        self._older: Position | None = None
+        self._stretch = Stretch()
         self._at_newest = True
         self._rich = False
+        self._phase = Phase.SYNCED
+        self._asked: Hole | None = None
         self._made: dict[MessageId, tuple[RowInputs, MessageRow]] = {}
 
     def show(self, chat_id: ChatId | None) -> None:
         """The newest page of another chat, or nothing for one that is not written yet."""
         self._chat_id = chat_id
+        self._asked = None
+        self._stretch = Stretch()
         self._read_newest()
 
     def use_rich_text(self) -> None:
@@ -141,45 +55,66 @@ class Timeline(RowsModel[MessageRow]):
         self._rich = True
         self._derive()
 
+    def use_phase(self, phase: Phase) -> None:
+        """Whether what is missing comes now; while it does not, the view goes on below a hole."""
+        before, self._phase = self._phase, phase
+        if before is phase:
+            return
+        if phase in COMING and before not in COMING:
+            self._asked = None
+            self._want(self._stretch.newest_hole)
+        if self._stretch.newest_hole is not None:
+            with self._telling():
+                self._follow()
+            self._derive()
+
     def refresh(self) -> None:
         """Reads the window again after a commit touched this chat."""
         if self._chat_id is None:
             return
         with self._telling():
-            if self._at_newest:
+            if self._at_newest or self._stretch.held:
                 self._follow()
-            elif self._held:
-                page = self._page(just_above(self._held[0]), len(self._held))
-                self._held, self._older = list(page.messages), page.older
             self._derive()
 
     @Slot()
     def load_older(self) -> None:
         """The next page towards the past; the window forgets its newest rows when it is full."""
-        if self._chat_id is None or self._older is None:
+        stretch = self._stretch
+        if self._chat_id is None or stretch.onwards is None:
             return
+        if stretch.gap is not None:
+            self._want(stretch.gap)
+            if self._phase in COMING:
+                return
         with self._telling():
-            page = self._page(self._older, PAGE)
-            self._held += page.messages
-            self._older = page.older
-            if len(self._held) > WINDOW:
-                del self._held[: len(self._held) - WINDOW]
+            longer = stretch.then(self._read(stretch.onwards, PAGE))
+            if longer == stretch:
+                return
+            excess = len(longer.held) - WINDOW
+            if excess > 0:
+                longer = longer.without_newest(excess)
                 self._set_at_newest(False)
+            self._stretch = longer
             self._derive()
 
     @Slot()
     def load_newer(self) -> None:
         """The next page towards the present; the window forgets its oldest rows when it is full."""
-        if self._chat_id is None or self._at_newest or not self._held:
+        if self._chat_id is None or self._at_newest or not self._stretch.held:
             return
-        chat_id, top = self._chat_id, place(self._held[0])
+        chat_id, top = self._chat_id, self._stretch.held[0]
         with self._telling():
-            newer = self._store.read(lambda db: messages.newer(db, chat_id, top, limit=PAGE))
-            self._held[:0] = reversed(newer)
-            self._set_at_newest(len(newer) < PAGE)
-            if len(self._held) > WINDOW:
-                del self._held[WINDOW:]
-                self._older = place(self._held[-1])
+            newer = self._store.read(lambda db: messages.newer(db, chat_id, place(top), limit=PAGE))
+            last = newer[-1] if newer else top
+            hole = None
+            if len(newer) < PAGE:
+                hole = self._store.read(lambda db: messages.gap_above(db, chat_id, place(last)))
+            self._want(hole)
+            more = hole is not None or len(newer) == PAGE
+            limit = min(WINDOW, len(self._stretch.held) + len(newer))
+            self._stretch = self._read(just_above(last) if more else None, limit)
+            self._set_at_newest(not more)
             self._derive()
 
     @Slot()
@@ -188,33 +123,40 @@ class Timeline(RowsModel[MessageRow]):
         if not self._at_newest:
             self._read_newest()
 
-    def text_of(self, message_id: str) -> str:
-        """All text of a message, for the clipboard."""
-        return next((row.plain for row in self.rows if row.message_id == message_id), "")
+    def row_of(self, badges: Container[str]) -> int:
+        """The newest row with one of these badges, -1 for none."""
+        return next((at for at, row in enumerate(self.rows) if row.badge in badges), -1)
 
     def _read_newest(self) -> None:
-        page = Page((), None)
+        stretch = Stretch()
         with self._telling():
-            page = self._page(None, PAGE) if self._chat_id is not None else page
-        self._held, self._older = list(page.messages), page.older
+            stretch = self._read(None, PAGE) if self._chat_id is not None else stretch
+        self._stretch = stretch
         self._set_at_newest(True)
         self.replace(self._rows_now())
+        self._want(stretch.newest_hole)
 
-    def _page(self, before: Position | None, limit: int) -> Page:
+    def _read(self, before: Position | None, limit: int) -> Stretch:
         chat_id = self._chat_id
         assert chat_id is not None
-        return self._store.read(lambda db: messages.page(db, chat_id, before=before, limit=limit))
+
+        def page(before: Position | None, limit: int) -> Page:
+            return self._store.read(lambda db: messages.page(db, chat_id, before=before, limit=limit))
+
+        # What already stands below a hole stays there while the hole is filled.
+        across = self._phase not in COMING or bool(self._stretch.holes)
+        return read(page, before, limit, across=across)
 
     def _follow(self) -> None:
-        """The newest rows, down to the oldest that was held: a refresh does not grow the window's past."""
-        oldest = self._held[-1].message_id if self._held else None
-        page = self._page(None, min(WINDOW, len(self._held) + PAGE))
-        found = next(
-            (i for i, message in enumerate(page.messages) if message.message_id == oldest), len(page.messages)
-        )
-        end = max(found + 1, PAGE)
-        self._held = list(page.messages[:end])
-        self._older = place(self._held[-1]) if end < len(page.messages) else page.older
+        """Reads the window again. Its past grows only out of a hole that was filled, so that the view need not wait."""
+        old = self._stretch
+        limit = len(old.held) + PAGE
+        fresh = self._read(None if self._at_newest else just_above(old.held[0]), min(WINDOW, limit))
+        if old.gap is None:
+            oldest = old.held[-1].message_id if old.held else None
+            found = (at for at, message in enumerate(fresh.held) if message.message_id == oldest)
+            fresh = fresh.cut(max(next(found, len(fresh.held)) + 1, PAGE))
+        self._stretch = fresh
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -225,18 +167,47 @@ class Timeline(RowsModel[MessageRow]):
 
     def _derive(self) -> None:
         self.become(self._rows_now())
+        self.olderChanged.emit()
 
     def _rows_now(self) -> list[MessageRow]:
         """Only rows whose inputs moved are made again: a window of 400 is derived after every commit."""
-        today = self._now().date()
-        wanted = derive_inputs(self._held, complete=self._older is None, rich=self._rich, today=today)
+        stretch = self._stretch
+        wanted = derive_inputs(
+            stretch.held,
+            complete=stretch.onwards is None,
+            rich=self._rich,
+            today=self._now().date(),
+            conflicts=self._conflicts(),
+            breaks=stretch.holes,
+        )
         made = [self._made.get(inputs.message.message_id) for inputs in wanted]
         fresh = [
             (inputs, kept[1] if kept is not None and kept[0] == inputs else derive_row(inputs))
             for inputs, kept in zip(wanted, made, strict=True)
         ]
         self._made = {inputs.message.message_id: (inputs, row) for inputs, row in fresh}
-        return [row for _, row in fresh]
+        rows = [row for _, row in fresh]
+        ends = {len(rows): stretch.gap} if stretch.gap else {}
+        for at, hole in sorted({**stretch.holes, **ends}.items(), reverse=True):
+            rows.insert(at, hole_row(hole, self._phase, alone=not stretch.held))
+        return rows
+
+    def _conflicts(self) -> frozenset[MessageId]:
+        """Those of the messages set aside whose id belongs to another text on the server."""
+        chat_id = self._chat_id
+        refused = [each.message_id for each in self._stretch.held if each.sync_state is SyncState.REJECTED]
+        if not refused or chat_id is None:
+            return frozenset()
+
+        def query(db: Reader) -> frozenset[MessageId]:
+            return frozenset(each for each in refused if aside.conflict(db, chat_id, each) is not None)
+
+        return self._store.read(query)
+
+    def _want(self, hole: Hole | None) -> None:
+        if hole is not None and self._chat_id is not None and hole != self._asked:
+            self._asked = hole
+            self.wanted.emit(self._chat_id, hole.last + 1)
 
     def _set_at_newest(self, value: bool) -> None:
         if value != self._at_newest:

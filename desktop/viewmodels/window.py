@@ -13,19 +13,23 @@ from desktop.engine import Engine
 from desktop.links import host_of, safe_url
 from desktop.viewmodels import words
 from desktop.viewmodels.account import AccountDialog
+from desktop.viewmodels.asides import Asides
 from desktop.viewmodels.chat_list import ChatList, title_of
+from desktop.viewmodels.choice import Choice
 from desktop.viewmodels.composer import NEW_CHAT_DRAFT, Composer
 from desktop.viewmodels.preferences import Preferences
+from desktop.viewmodels.status_words import Action
 from desktop.viewmodels.sync_status import SyncStatusLine
 from desktop.viewmodels.timeline import Timeline
 from storage import chats, settings
 from storage.errors import StorageError, UnknownChat
 from storage.records import LOCAL_ACCOUNT, Chat, ChatId, MessageId, Touched
 from storage.store import Store
-from sync.status import Phase, SyncStatus
+from sync.status import SyncStatus
 
 OPEN_CHAT: Final = "window.chat"
 LINE_HEIGHT: Final = 130
+ASIDE: Final = frozenset({"rejected", "conflict"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Parts:
     chats: ChatList
     timeline: Timeline
     composer: Composer
+    asides: Asides
+    choice: Choice
     sync: SyncStatusLine
     account: AccountDialog
     preferences: Preferences
@@ -46,6 +52,8 @@ class Window(QObject):
     currentChatIdChanged = Signal()
     titleChanged = Signal()
     noticeChanged = Signal()
+    asideShown = Signal(int)
+    """The message in this row is set aside: the view goes there."""
     raised = Signal()
     """A second start asks for this window."""
 
@@ -72,7 +80,8 @@ class Window(QObject):
         parts.account.accountChanged.connect(self._use_account)
         parts.composer.created.connect(self._created)
         parts.composer.committed.connect(parts.timeline.jump_to_newest)
-        for part in (parts.chats, parts.timeline):
+        parts.timeline.wanted.connect(self._want)
+        for part in (parts.chats, parts.timeline, parts.asides, parts.choice):
             part.failed.connect(self.tell)
         self._use_account()
         self._use_status(engine.status)
@@ -107,15 +116,36 @@ class Window(QObject):
         cursor.mergeBlockFormat(airy)
 
     @Slot(str)
-    def retry(self, message_id: str) -> None:
-        """Sends a message again that was set aside."""
-        chat = self._chat
-        if chat is not None:
-            self._engine.ask(
-                lambda service: service.retry(chat.chat_id, MessageId(message_id)),
-                lambda _: None,
-                lambda error: self.tell(str(error)),
-            )
+    def act(self, name: str) -> None:
+        """What a person can do about the state of sync, by the name of its button."""
+        match Action(name):
+            case Action.SYNC_NOW:
+                self._engine.sync_now()
+            case Action.RETRY_ALL:
+                self._engine.ask(
+                    lambda service: service.retry_all(), lambda _: None, lambda error: self.tell(str(error))
+                )
+            case Action.SHOW_ASIDE:
+                self.show_aside()
+            case Action.SIGN_IN | Action.KEEP_CHATS:
+                pass  # the account dialog's
+
+    @Slot()
+    def show_aside(self) -> None:
+        """Turns to the next chat that holds something set aside, and to its newest message of that kind."""
+        chat_id = self._parts.chats.next_aside(self.current_chat_id)
+        if not chat_id:
+            return
+        self.open(chat_id)
+        self._parts.timeline.jump_to_newest()
+        if (row := self._parts.timeline.row_of(ASIDE)) >= 0:
+            self.asideShown.emit(row)
+
+    @Slot(str)
+    def compare(self, message_id: str) -> None:
+        """Shows both texts of a message."""
+        if self._chat is not None:
+            self._parts.choice.compare(self._chat.chat_id, MessageId(message_id))
 
     @Slot(str)
     def follow(self, href: str) -> None:
@@ -147,6 +177,7 @@ class Window(QObject):
     def _show(self, chat: Chat | None) -> None:
         self._chat = chat
         self._parts.composer.show(chat.chat_id if chat else None, chat.draft if chat else self._new_draft())
+        self._parts.asides.show(chat.chat_id if chat else None)
         self._parts.timeline.show(chat.chat_id if chat else None)
         self.tell("")
         self.currentChatIdChanged.emit()
@@ -156,6 +187,7 @@ class Window(QObject):
     def _created(self, chat_id: str) -> None:
         """The chat exists now; its text field is already the right one."""
         self._chat = self._read_chat(chat_id)
+        self._parts.asides.show(ChatId(chat_id))
         self._parts.timeline.show(ChatId(chat_id))
         self.currentChatIdChanged.emit()
         self._retitle()
@@ -193,9 +225,12 @@ class Window(QObject):
 
     @Slot(object)
     def _use_status(self, status: SyncStatus) -> None:
-        self._parts.account.use_status(
-            needs_sign_in=status.phase is Phase.NEEDS_SIGN_IN, pending=status.pending
-        )
+        self._parts.account.use_status(status)
+        self._parts.timeline.use_phase(status.phase)
+
+    @Slot(str, object)
+    def _want(self, chat_id: str, before: int) -> None:
+        self._engine.tell(lambda service: service.want_history(ChatId(chat_id), before))
 
     def _retitle(self) -> None:
         title = title_of(self._chat) if self._chat else words.tr("New chat")
@@ -242,6 +277,8 @@ class Window(QObject):
     chats: Any = Property(QObject, lambda self: self._parts.chats, constant=True)
     timeline: Any = Property(QObject, lambda self: self._parts.timeline, constant=True)
     composer: Any = Property(QObject, lambda self: self._parts.composer, constant=True)
+    asides: Any = Property(QObject, lambda self: self._parts.asides, constant=True)
+    choice: Any = Property(QObject, lambda self: self._parts.choice, constant=True)
     sync: Any = Property(QObject, lambda self: self._parts.sync, constant=True)
     account: Any = Property(QObject, lambda self: self._parts.account, constant=True)
     preferences: Any = Property(QObject, lambda self: self._parts.preferences, constant=True)

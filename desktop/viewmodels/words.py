@@ -1,6 +1,5 @@
 """The words of every state, in one place and translatable; the states themselves are values without words."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import assert_never
@@ -8,7 +7,6 @@ from typing import assert_never
 from PySide6.QtCore import QCoreApplication, QDate, QLocale, QTime
 
 from storage.records import Message, Role, SyncState
-from sync.status import Phase, SyncStatus
 
 
 def tr(text: str, n: int = -1) -> str:
@@ -22,89 +20,10 @@ def plural(n: int, one: str, many: str) -> str:
     return tr(one if n == 1 else many, n)
 
 
-@dataclass(frozen=True, slots=True)
-class StatusWords:
-    """The status line: an icon by name, a tone by name, one short line, and one sentence of explanation."""
-
-    icon: str
-    tone: str
-    line: str
-    explanation: str
-
-
-def sync_status(status: SyncStatus) -> StatusWords:
-    """What the status line says about sync."""
-    waiting = plural(status.pending, "1 message not yet synced", "%n messages not yet synced")
-    match status.phase:
-        case Phase.SIGNED_OUT:
-            return StatusWords(
-                "computer",
-                "quiet",
-                tr("On this computer only · Sign in to sync"),
-                tr(
-                    "Everything you write is saved on this computer. Sign in to have it on your other devices too."
-                ),
-            )
-        case Phase.OFFLINE:
-            line = tr("Offline · %1").replace("%1", waiting) if status.pending else tr("Offline")
-            return StatusWords(
-                "cloud-off",
-                "amber",
-                line,
-                tr(
-                    "The server cannot be reached. Keep writing: it is saved here and syncs when you are back."
-                ),
-            )
-        case Phase.SYNCING:
-            return StatusWords("sync", "quiet", tr("Syncing…"), tr("Your messages are on their way."))
-        case Phase.PENDING:
-            return StatusWords(
-                "clock",
-                "amber",
-                waiting[:1].upper() + waiting[1:],
-                tr("Saved here; the next try comes by itself."),
-            )
-        case Phase.SYNCED:
-            return _synced(status)
-        case Phase.NEEDS_SIGN_IN:
-            return StatusWords(
-                "key",
-                "amber",
-                tr("Sign in again to sync"),
-                tr(
-                    "The server asks you to sign in again. Nothing is lost: everything stays on this computer."
-                ),
-            )
-        case (
-            Phase.ERROR
-            | Phase.BUSY
-            | Phase.QUOTA
-            | Phase.UPDATE_NEEDED
-            | Phase.ACCOUNT_GONE
-            | Phase.DISK_FULL
-        ):
-            text = status.last_error or tr("Something went wrong. Try again with Sync now.")
-            kept = tr("Everything you write stays safe on this computer, and Homing keeps trying.")
-            return StatusWords("alert", "red", first_line(text), kept)
-        case _:
-            assert_never(status.phase)
-
-
-def _synced(status: SyncStatus) -> StatusWords:
-    if status.rejected:
-        return StatusWords(
-            "alert",
-            "red",
-            plural(status.rejected, "1 message set aside", "%n messages set aside"),
-            tr("The server did not take it; the message says why and can be sent again."),
-        )
-    return StatusWords(
-        "cloud-check", "quiet", tr("Synced"), tr("Everything on this computer is on the server too.")
-    )
-
-
-def badge(message: Message) -> str:
+def badge(message: Message, *, conflict: bool = False) -> str:
     """What stands under a message about where it lives."""
+    if conflict:
+        return tr("Another text is on the server for this message")
     match message.sync_state:
         case SyncState.PENDING:
             return tr("Saved here · not yet synced")

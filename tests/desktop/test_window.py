@@ -21,13 +21,6 @@ CTRL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 
 
-def say(driver: Driver, text: str) -> None:
-    before = len(driver.rows)
-    driver.type(text)
-    driver.press(Key.Key_Return)
-    driver.until(lambda: len(driver.rows) == before + 1 and driver.text == "")
-
-
 def spoken(item: QQuickItem) -> Iterator[str]:
     """The accessible names below an item, as a screen reader walks them."""
     interface = QAccessible.queryAccessibleInterface(item)
@@ -69,7 +62,7 @@ def test_every_name_of_the_contract_is_there(driver: Driver, name: str) -> None:
 
 
 def test_enter_makes_a_row_that_says_it_is_not_synced(driver: Driver) -> None:
-    say(driver, "hello")
+    driver.say("hello")
     (row,) = driver.rows
     assert (row.plain, row.badge, row.badge_text) == ("hello", "pending", "Saved here · not yet synced")
     assert driver.desktop.parts.chats.rows[0].title == "hello"
@@ -78,7 +71,7 @@ def test_enter_makes_a_row_that_says_it_is_not_synced(driver: Driver) -> None:
 
 
 def test_what_was_sent_is_there_after_a_restart(open_window: OpenWindow) -> None:
-    say(open_window(), "hello")
+    open_window().say("hello")
     again = open_window()
     assert [(row.plain, row.badge) for row in again.rows] == [("hello", "pending")]
 
@@ -121,7 +114,7 @@ def test_the_send_button_sends_and_gives_the_caret_back(driver: Driver) -> None:
 
 def test_drafts_belong_to_their_chats_and_survive_a_restart(open_window: OpenWindow) -> None:
     driver = open_window()
-    say(driver, "first chat")
+    driver.say("first chat")
     driver.type("half a thought")
     driver.press(Key.Key_N, CTRL)
     assert driver.text == ""
@@ -133,7 +126,7 @@ def test_drafts_belong_to_their_chats_and_survive_a_restart(open_window: OpenWin
 
 
 def test_a_draft_is_on_the_disk_without_closing(driver: Driver, store_file: Path) -> None:
-    say(driver, "hello")
+    driver.say("hello")
     driver.type("draft")
     with sqlite3.connect(store_file) as db:
         driver.until(lambda: db.execute("select text from drafts").fetchall() == [("draft",)])
@@ -206,10 +199,10 @@ def test_models_keep_qt_contract_through_a_session(driver: Driver) -> None:
     mode = QAbstractItemModelTester.FailureReportingMode.Warning
     models: tuple[QAbstractItemModel, ...] = (driver.desktop.parts.chats, driver.desktop.parts.timeline)
     testers = [QAbstractItemModelTester(model, mode) for model in models]
-    say(driver, "one")
-    say(driver, "two")
+    driver.say("one")
+    driver.say("two")
     driver.press(Key.Key_N, CTRL)
-    say(driver, "three")
+    driver.say("three")
     fill(driver, 500)
     for _ in range(9):
         driver.desktop.parts.timeline.load_older()
@@ -220,7 +213,7 @@ def test_models_keep_qt_contract_through_a_session(driver: Driver) -> None:
 
 
 def test_a_message_set_aside_says_why_and_retry_queues_it_again(driver: Driver) -> None:
-    say(driver, "poison")
+    driver.say("poison")
     row = driver.rows[0]
     chat_id = driver.desktop.view_model.current_chat_id
 
@@ -242,7 +235,7 @@ def test_a_message_set_aside_says_why_and_retry_queues_it_again(driver: Driver) 
 def test_another_process_s_message_appears_by_itself(driver: Driver, store_file: Path) -> None:
     from storage.store import Store
 
-    say(driver, "mine")
+    driver.say("mine")
     other = Store.open(store_file)
     other.write(lambda tx: messages.commit(tx, driver.desktop.view_model.current_chat_id, "theirs")).result()  # type: ignore[arg-type]
     other.close()
@@ -250,7 +243,7 @@ def test_another_process_s_message_appears_by_itself(driver: Driver, store_file:
 
 
 def test_rename_by_f2(driver: Driver) -> None:
-    say(driver, "hello")
+    driver.say("hello")
     driver.press(Key.Key_F2)
     driver.until(lambda: driver.focused() == "renameField")
     driver.type("Lisbon")
@@ -260,7 +253,7 @@ def test_rename_by_f2(driver: Driver) -> None:
 
 
 def test_escape_leaves_the_title_as_it_was(driver: Driver) -> None:
-    say(driver, "hello")
+    driver.say("hello")
     driver.press(Key.Key_F2)
     driver.until(lambda: driver.focused() == "renameField")
     driver.type("Lisbon")
@@ -271,7 +264,7 @@ def test_escape_leaves_the_title_as_it_was(driver: Driver) -> None:
 
 def test_ctrl_k_filters_titles_and_enter_opens_the_first(driver: Driver) -> None:
     for text in ("apples", "pears", "plums"):
-        say(driver, text)
+        driver.say(text)
         driver.press(Key.Key_N, CTRL)
     driver.press(Key.Key_K, CTRL)
     assert driver.focused() == "searchField"
@@ -301,7 +294,7 @@ def test_the_window_keeps_its_size(open_window: OpenWindow) -> None:
 
 
 def test_a_screen_reader_hears_each_message_and_each_control(driver: Driver) -> None:
-    say(driver, "hello")
+    driver.say("hello")
     names = set(spoken(driver.item("timeline"))) | set(spoken(driver.window.contentItem()))
     assert any(name.startswith("You, ") and "hello" in name and "not yet synced" in name for name in names)
     assert {"Message", "Send", "Chats", "Messages", "New chat", "Settings", "Sign in"} <= names
@@ -318,7 +311,7 @@ def test_a_narrow_window_hides_the_list_in_a_drawer(driver: Driver) -> None:
 
 
 def test_sign_in_asks_about_signed_out_chats_by_keyboard_alone(driver: Driver) -> None:
-    say(driver, "written signed out")
+    driver.say("written signed out")
     for _ in range(30):
         if driver.focused() == "accountButton":
             break
@@ -330,7 +323,7 @@ def test_sign_in_asks_about_signed_out_chats_by_keyboard_alone(driver: Driver) -
         driver.type(text)
         driver.press(Key.Key_Return)
     driver.until(lambda: driver.focused() == "adoptButton")
-    assert "Move 1 chat" in str(driver.item("adoptionQuestion").property("text"))
+    assert driver.item("adoptButton").property("text") == "Move 1 chat"
     driver.press(Key.Key_Return)
     driver.until(lambda: driver.focused() == "composer")
     assert [call[0] for call in driver.service.calls] == ["sign_in", "adopt"]
@@ -353,25 +346,11 @@ def test_a_refused_sign_in_is_one_line_in_the_dialog(driver: Driver) -> None:
 
 
 def test_keeping_chats_here_marks_them(driver: Driver) -> None:
-    say(driver, "private")
+    driver.say("private")
     driver.desktop.parts.account.sign_up("http://127.0.0.1:8787", "key", "ada@example.org", "secret")
     driver.until(lambda: driver.desktop.parts.account.step == "adoption")
     driver.desktop.parts.account.keep_here()
     driver.until(lambda: driver.desktop.parts.chats.rows[0].local_only)
-
-
-def test_sign_out_tells_its_consequence_first(driver: Driver) -> None:
-    account = driver.desktop.parts.account
-    account.sign_in("http://127.0.0.1:8787", "key", "ada@example.org", "secret")
-    driver.until(lambda: bool(account.signedIn))
-    say(driver, "on my account")
-    driver.click("accountButton")
-    driver.until(lambda: driver.shown("signOutButton"))
-    driver.click("signOutButton")
-    driver.until(lambda: driver.shown("confirmSignOutButton"))
-    driver.click("confirmSignOutButton")
-    driver.until(lambda: not account.signedIn)
-    driver.until(lambda: driver.desktop.parts.chats.count == 0 and driver.rows == [])
 
 
 def test_the_status_line_speaks_and_opens_its_details(driver: Driver) -> None:
@@ -400,8 +379,8 @@ def test_settings_open_by_key_and_close_by_escape(driver: Driver) -> None:
 
 
 def test_copy_from_the_timeline_by_keyboard(driver: Driver) -> None:
-    say(driver, "older")
-    say(driver, "newer")
+    driver.say("older")
+    driver.say("newer")
     driver.item("timeline").forceActiveFocus()
     driver.press(Key.Key_Up)
     driver.press(Key.Key_C, CTRL)
@@ -410,7 +389,7 @@ def test_copy_from_the_timeline_by_keyboard(driver: Driver) -> None:
 
 def test_the_chat_list_is_walked_by_keyboard(driver: Driver) -> None:
     for text in ("apples", "pears"):
-        say(driver, text)
+        driver.say(text)
         driver.press(Key.Key_N, CTRL)
     driver.until(lambda: [row.title for row in driver.desktop.parts.chats.rows] == ["pears", "apples"])
     driver.item("chatList").forceActiveFocus()
@@ -423,7 +402,7 @@ def test_the_chat_list_is_walked_by_keyboard(driver: Driver) -> None:
 def test_a_chat_deleted_elsewhere_still_opens_while_it_holds_words_that_were_never_sent(
     driver: Driver,
 ) -> None:
-    say(driver, "never sent")
+    driver.say("never sent")
     chat_id = driver.desktop.parts.chats.rows[0].chat_id
     store = driver.desktop.store
     store.write(

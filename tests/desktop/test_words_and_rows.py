@@ -8,30 +8,36 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from desktop.viewmodels import words
-from desktop.viewmodels.account import Inputs, Step, derive, first_missing
+from desktop.assets import resources
+from desktop.viewmodels.account_steps import Inputs, Step, derive, first_missing
 from desktop.viewmodels.chat_list import derive_rows as chat_rows
 from desktop.viewmodels.composer import Outgoing, Writing, refused, saved, sent
+from desktop.viewmodels.message_rows import MessageRow, derive_inputs, derive_row
 from desktop.viewmodels.preferences import Theme, theme_of, wants_dark
 from desktop.viewmodels.rows import RowsModel, camel
+from desktop.viewmodels.status_words import history_note, note, sync_status, until_other_words
+from desktop.viewmodels.stretch import Stretch, place, read
 from desktop.viewmodels.sync_status import Inputs as SyncInputs
 from desktop.viewmodels.sync_status import derive as derive_sync
-from desktop.viewmodels.timeline import MessageRow, derive_inputs, derive_row
 from storage.records import (
     LOCAL_ACCOUNT,
     Account,
     AccountId,
     Chat,
     ChatId,
+    Hole,
     Message,
     MessageId,
     MessageStatus,
+    Page,
+    Position,
     Role,
     SyncState,
 )
 from sync.status import Phase, SyncStatus
 
 NOW = datetime(2026, 11, 21, 12, 0).astimezone()
+ICONS = resources() / "icons"
 ACCOUNT = Account(AccountId("a"), "http://127.0.0.1:1", "key", "ada@example.org", "u", signed_in=True)
 
 
@@ -75,10 +81,18 @@ def message(number: int, created_at: str = "", **other: object) -> Message:
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_every_phase_has_words_that_say_what_to_do(phase: Phase) -> None:
-    said = words.sync_status(SyncStatus(phase, pending=2, last_error="It broke: try again."))
+    said = sync_status(SyncStatus(phase, pending=2, last_error="It broke: try again."))
     assert said.line
     assert said.explanation.endswith(".")
     assert said.tone in {"quiet", "amber", "red"}
+    assert said.actions
+    assert (ICONS / f"{said.icon}.svg").exists()
+
+
+def test_each_class_of_failure_has_a_sign_and_a_line_of_its_own() -> None:
+    failures = set(Phase) - {Phase.SYNCED, Phase.SYNCING}
+    said = [sync_status(SyncStatus(phase, pending=1)) for phase in failures]
+    assert len({each.icon for each in said}) == len({each.line for each in said}) == len(failures)
 
 
 @pytest.mark.parametrize(
@@ -90,20 +104,60 @@ def test_every_phase_has_words_that_say_what_to_do(phase: Phase) -> None:
         (SyncStatus(Phase.PENDING, pending=3), "3 messages not yet synced"),
         (SyncStatus(Phase.SYNCED), "Synced"),
         (SyncStatus(Phase.SYNCED, rejected=1), "1 message set aside"),
+        (SyncStatus(Phase.SYNCED, rejected=3, conflicts=2), "2 messages need your choice"),
+        (SyncStatus(Phase.SYNCED, missing=38_000, known=100_000), "Fetching history · 62 %"),
+        (SyncStatus(Phase.SYNCING, missing=1, known=1_000_000), "Fetching history · 99 %"),
+        (SyncStatus(Phase.QUOTA), "No room left on the server"),
+        (SyncStatus(Phase.DISK_FULL), "Disk full · sync is paused"),
+        (SyncStatus(Phase.ACCOUNT_GONE), "This account is gone from its server"),
+        (SyncStatus(Phase.UPDATE_NEEDED), "Update Homing to sync"),
         (SyncStatus(Phase.ERROR, last_error="Broken: ask.\nmore"), "Broken: ask."),
     ],
 )
 def test_the_status_line(status: SyncStatus, line: str) -> None:
-    assert words.sync_status(status).line == line
+    assert sync_status(status).line == line
+
+
+@pytest.mark.parametrize("phase", [Phase.SYNCING, Phase.SYNCED])
+def test_fetching_history_is_no_alarm(phase: Phase) -> None:
+    assert sync_status(SyncStatus(phase, missing=5, known=10)).tone == "quiet"
+
+
+@pytest.mark.parametrize(
+    ("wait", "line", "changes_in"),
+    [
+        (5.0, "Server busy · next try within a minute", None),
+        (61.0, "Server busy · next try in about 2 minutes", 1.0),
+        (150.0, "Server busy · next try in about 3 minutes", 30.0),
+        (3 * 3600.0, "Server busy · next try in about 3 hours", 60.0),
+    ],
+)
+def test_a_busy_server_says_when_the_next_try_comes(wait: float, line: str, changes_in: float | None) -> None:
+    assert sync_status(SyncStatus(Phase.BUSY), wait).line == line
+    assert until_other_words(wait) == changes_in
+
+
+def test_what_is_set_aside_is_told_beside_another_trouble() -> None:
+    assert note(SyncStatus(Phase.OFFLINE, rejected=2)) == "2 messages set aside"
+    assert note(SyncStatus(Phase.OFFLINE, rejected=2, conflicts=1)) == "1 message needs your choice"
+    assert note(SyncStatus(Phase.SYNCED, rejected=2)) == ""
+    assert note(SyncStatus(Phase.SYNCED, rejected=3, conflicts=1)) == "2 messages set aside"
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_what_is_not_here_is_explained_in_every_phase(phase: Phase) -> None:
+    assert "messages" in history_note(phase)
 
 
 def test_syncing_is_offered_only_with_a_session() -> None:
     signed_out = derive_sync(SyncInputs(SyncStatus(Phase.SIGNED_OUT), signed_in=False), NOW)
     synced = derive_sync(SyncInputs(SyncStatus(Phase.SYNCED), signed_in=True), NOW)
     expired = derive_sync(SyncInputs(SyncStatus(Phase.NEEDS_SIGN_IN), signed_in=True), NOW)
-    assert (signed_out.can_sync, signed_out.wants_sign_in) == (False, True)
-    assert (synced.can_sync, synced.wants_sign_in) == (True, False)
-    assert (expired.can_sync, expired.wants_sign_in) == (False, True)
+    assert [[action["text"] for action in props.actions] for props in (signed_out, synced, expired)] == [
+        ["Sign in"],
+        ["Sync now"],
+        ["Sign in again"],
+    ]
 
 
 def test_chats_are_grouped_by_day_with_pinned_first() -> None:
@@ -236,15 +290,71 @@ def test_a_text_edited_while_it_was_leaving_stays() -> None:
 
 def test_the_steps_of_the_account_dialog() -> None:
     assert derive(Inputs()).step == Step.CREDENTIALS
-    assert derive(Inputs(account=ACCOUNT)).step == Step.SIGNED_IN
-    assert derive(Inputs(account=ACCOUNT, just_signed_in=True, unadopted=2)).step == Step.ADOPTION
-    assert derive(Inputs(account=ACCOUNT, leaving=True)).step == Step.SIGN_OUT
-    assert derive(Inputs(account=ACCOUNT, needs_sign_in=True)).step == Step.CREDENTIALS
+    mine = Inputs(account=ACCOUNT, known=(ACCOUNT,))
+    assert derive(mine).step == Step.ACCOUNTS
+    assert derive(replace(mine, just_signed_in=True, unadopted=2)).step == Step.ADOPTION
+    assert derive(replace(mine, moving=True, unadopted=2)).step == Step.ADOPTION
+    assert derive(replace(mine, leaving=True)).step == Step.SIGN_OUT
+    assert derive(replace(mine, leaving=True, unsent=3)).step == Step.UNSENT
+    assert derive(replace(mine, adding=True)).step == Step.CREDENTIALS
+    assert derive(replace(mine, phase=Phase.NEEDS_SIGN_IN)).step == Step.CREDENTIALS
+    assert derive(replace(mine, phase=Phase.NEEDS_SIGN_IN, listing=True)).step == Step.ACCOUNTS
+    assert derive(replace(mine, phase=Phase.ACCOUNT_GONE)).step == Step.GONE
+    assert derive(Inputs(account=None, known=(ACCOUNT,))).step == Step.ACCOUNTS
 
 
-@pytest.mark.parametrize(("count", "question"), [(1, "Move 1 chat from"), (12, "Move 12 chats from")])
-def test_the_question_counts_the_chats(count: int, question: str) -> None:
-    assert derive(Inputs(unadopted=count)).question.startswith(question)
+def test_every_account_says_its_state() -> None:
+    out = replace(ACCOUNT, account_id=AccountId("b"), signed_in=False)
+    gone = replace(ACCOUNT, account_id=AccountId("c"), gone=True)
+    other = replace(ACCOUNT, account_id=AccountId("d"))
+    shown = derive(Inputs(account=ACCOUNT, known=(ACCOUNT, out, gone, other))).accounts
+    assert [row["state"] for row in shown] == [
+        "In use",
+        "Signed out · its chats are closed",
+        "Gone from its server",
+        "Signed in",
+    ]
+    assert [row["current"] for row in shown] == [True, False, False, False]
+
+
+def stretch_of(numbers: Sequence[int], holes: Sequence[Hole], *, across: bool, limit: int = 50) -> Stretch:
+    """What is read of a chat that holds these numbers, newest first, around these holes."""
+
+    def page(before: Position | None, limit: int) -> Page:
+        end = before.sequence_num if before and before.sequence_num is not None else 10**9
+        gap = next((hole for hole in sorted(holes, key=lambda hole: -hole.last) if hole.first < end), None)
+        floor = gap.last if gap else 0
+        held = [message(n) for n in numbers if floor < n < end]
+        if len(held) > limit:
+            return Page(tuple(held[:limit]), place(held[limit - 1]))
+        return Page(tuple(held), None, gap)
+
+    return read(page, None, limit, across=across)
+
+
+def test_a_stretch_ends_at_a_hole_or_names_it() -> None:
+    middle, end = Hole(ChatId("c"), 4, 6), Hole(ChatId("c"), 1, 1)
+    numbers = [9, 8, 7, 3, 2]
+    waiting = stretch_of(numbers, [middle, end], across=False)
+    assert ([m.sequence_num for m in waiting.held], waiting.gap) == ([9, 8, 7], middle)
+    across = stretch_of(numbers, [middle, end], across=True)
+    assert [m.sequence_num for m in across.held] == numbers
+    assert (across.holes, across.gap, across.newest_hole) == ({3: middle}, end, middle)
+    assert across.cut(3).older == place(message(7))
+    assert across.without_newest(2).holes == {1: middle}
+
+
+def test_a_chat_with_nothing_here_is_one_hole() -> None:
+    whole = Hole(ChatId("c"), 1, 40)
+    for across in (False, True):
+        stretch = stretch_of([], [whole], across=across)
+        assert (stretch.held, stretch.holes, stretch.gap) == ((), {}, whole)
+
+
+def test_no_day_begins_behind_a_hole() -> None:
+    held = [message(9, at(21)), message(3, at(20))]
+    inputs = derive_inputs(held, complete=True, rich=False, today=NOW.date(), breaks={1: None})
+    assert [each.day for each in inputs] == ["", "Yesterday"]
 
 
 def test_what_is_missing_is_asked_for_in_order() -> None:

@@ -1,22 +1,21 @@
 """A stand-in for the sync service: it answers at once, with what the test told it to, and writes what it should."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any
 
-from storage import accounts, chats, messages
-from storage.records import Account, ChatId, MessageId
-from storage.store import Store
+from storage import accounts, aside, chats, outbox
+from storage.records import Account, AccountId, ChatId, MessageId
+from storage.store import Store, Transaction
+from sync.errors import UnsentMessages
 from sync.status import Phase, SyncStatus
-
-T = TypeVar("T")
 
 URL = "http://127.0.0.1:8787"
 
 
-def settled(value: T) -> "Future[T]":
-    future: Future[T] = Future()
-    future.set_result(value)
+def refused(error: Exception) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_exception(error)
     return future
 
 
@@ -52,17 +51,35 @@ class FakeService:
     def sign_up(self, url: str, key: str, email: str, password: str, *, adopt: bool) -> "Future[Account]":
         return self._enter("sign_up", url, key, email, password)
 
-    def sign_out(self) -> "Future[None]":
-        self.calls.append(("sign_out",))
-        future = self._store.write(lambda tx: accounts.activate(tx, None))
+    def sign_out(self, *, seal: bool = False) -> "Future[None]":
+        self.calls.append(("sign_out", "seal" if seal else ""))
+        account = self._active()
+        pending = self._store.read(lambda db: outbox.counts(db, [account])).pending
+        if pending and not seal:
+            return refused(UnsentMessages(pending))
+
+        def job(tx: Transaction) -> None:
+            accounts.mark_signed_out(tx, account)
+            accounts.activate(tx, None)
+
+        future = self._store.write(job)
         self.publish(SyncStatus(Phase.SIGNED_OUT))
         return future
 
-    def adopt(self) -> "Future[int]":
-        self.calls.append(("adopt",))
-        account = self._store.read(accounts.active)
-        assert account is not None
-        return self._store.write(lambda tx: chats.adopt(tx, account.account_id))
+    def switch(self, account_id: AccountId | None) -> "Future[None]":
+        self.calls.append(("switch", account_id or ""))
+        return self._store.write(lambda tx: accounts.activate(tx, account_id))
+
+    def adopt(self, chat_ids: Sequence[ChatId] | None = None) -> "Future[int]":
+        self.calls.append(("adopt", *(chat_ids or ())))
+        account = self._active()
+        return self._store.write(lambda tx: chats.adopt(tx, account, chat_ids))
+
+    def release(self, account_id: AccountId) -> "Future[int]":
+        self.calls.append(("release", account_id))
+        future = self._store.write(lambda tx: accounts.release(tx, account_id))
+        self.publish(SyncStatus(Phase.SIGNED_OUT))
+        return future
 
     def sync_now(self) -> None:
         self.calls.append(("sync_now",))
@@ -70,23 +87,41 @@ class FakeService:
     def retry(self, chat_id: ChatId, message_id: MessageId) -> "Future[None]":
         self.calls.append(("retry", message_id))
 
-        def job(tx: object) -> None:
-            messages.retry(tx, chat_id, message_id)  # type: ignore[arg-type]  # the store hands its Transaction
+        def job(tx: Transaction) -> None:
+            aside.retry(tx, chat_id, message_id)
 
         return self._store.write(job)
+
+    def retry_all(self) -> "Future[int]":
+        self.calls.append(("retry_all",))
+        account = self._active()
+        return self._store.write(lambda tx: aside.retry_all(tx, [account]))
+
+    def want_history(self, chat_id: ChatId, before: int | None) -> None:
+        self.calls.append(("want_history", chat_id, str(before)))
+
+    def network_changed(self, online: bool) -> None:
+        self.calls.append(("network_changed", str(online)))
+
+    def woke(self) -> None:
+        self.calls.append(("woke",))
+
+    def _active(self) -> AccountId:
+        account = self._store.read(accounts.active)
+        assert account is not None
+        return account.account_id
 
     def _enter(self, call: str, url: str, key: str, email: str, password: str) -> "Future[Account]":
         self.calls.append((call, url, key, email, password))
         if self.refuse is not None:
-            failed: Future[Account] = Future()
-            failed.set_exception(self.refuse)
-            self.refuse = None
-            return failed
-        account = Account(accounts.account_id_for(url, "u-1"), url, key, email, "u-1", signed_in=True)
+            error, self.refuse = self.refuse, None
+            return refused(error)
+        user = "u-" + email
+        account = Account(accounts.account_id_for(url, user), url, key, email, user, signed_in=True)
 
-        def job(tx: object) -> Account:
-            accounts.remember(tx, account)  # type: ignore[arg-type]
-            accounts.activate(tx, account.account_id)  # type: ignore[arg-type]
+        def job(tx: Transaction) -> Account:
+            accounts.remember(tx, account)
+            accounts.activate(tx, account.account_id)
             return account
 
         future = self._store.write(job)

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from desktop.app import Desktop
-from desktop.viewmodels.timeline import MessageRow
+from desktop.viewmodels.message_rows import MessageRow
 
 QQuickStyle.setStyle("Basic")
 
@@ -59,6 +59,20 @@ class Driver:
 
     def press(self, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
         QTest.keyClick(self.window, key, modifier)
+
+    def tab_to(self, name: str, most: int = 40) -> None:
+        """By the Tab key alone."""
+        for _ in range(most):
+            if self.focused() == name:
+                return
+            self.press(Qt.Key.Key_Tab)
+        raise AssertionError(f"Tab does not reach {name}, but {self.focused()}")
+
+    def say(self, text: str) -> None:
+        before = len(self.rows)
+        self.type(text)
+        self.press(Qt.Key.Key_Return)
+        self.until(lambda: len(self.rows) == before + 1 and self.text == "")
 
     def click(self, name: str) -> None:
         self.activate()

@@ -18,12 +18,9 @@ ColumnLayout {
     }
 
     function fill(): void {
-        if (!address.text)
-            address.text = viewModel.server;
-        if (!key.text)
-            key.text = viewModel.key;
-        if (!email.text)
-            email.text = viewModel.email;
+        address.text = viewModel.server || address.text;
+        key.text = viewModel.key || key.text;
+        email.text = viewModel.enteredEmail || (viewModel.server ? "" : email.text);
         password.clear();
         shown.checked = false;
     }

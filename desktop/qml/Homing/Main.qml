@@ -22,6 +22,13 @@ ApplicationWindow {
         sidebar.renameCurrent();
     }
 
+    function _act(action: string): void {
+        if (action === "statusSignIn" || action === "keepChats")
+            account.open();
+        else
+            viewModel.act(action);
+    }
+
     objectName: "window"
     width: 1180
     height: 780
@@ -131,6 +138,12 @@ ApplicationWindow {
                     composer.forceActiveFocus();
                 }
             }
+            NoticeLine {
+                objectName: "diskFullNotice"
+                width: parent.width
+                calm: true
+                notice: root.viewModel.composer.full ? qsTr("The disk is full. Your text stays here; free some space and it is saved by itself.") : ""
+            }
             ComposerField {
                 id: composer
 
@@ -204,7 +217,7 @@ ApplicationWindow {
                 x: 8
                 y: -height - 8
                 viewModel: root.viewModel.sync
-                onSignInAsked: account.open()
+                onAsked: action => root._act(action)
             }
         }
     }
@@ -234,6 +247,23 @@ ApplicationWindow {
         sourceComponent: SettingsDialog {
             viewModel: root.viewModel.preferences
             onClosed: composer.forceActiveFocus()
+        }
+    }
+    Loader {
+        id: choice
+
+        active: false
+        sourceComponent: ChoiceDialog {
+            viewModel: root.viewModel.choice
+            onClosed: timeline.forceActiveFocus()
+        }
+    }
+    Connections {
+        target: root.viewModel.choice
+
+        function onOpened(): void {
+            choice.active = true;
+            (choice.item as ChoiceDialog).open();
         }
     }
     Connections {

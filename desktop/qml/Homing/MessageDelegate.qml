@@ -20,9 +20,11 @@ Item {
     required property bool focused
 
     readonly property bool _mine: author === "user"
+    readonly property bool _editing: viewModel.asides.editing === messageId
     readonly property int _column: Math.min(Theme.column, width - Theme.unit * 4)
 
-    implicitHeight: separator.height + body.height + footer.height + Theme.unit
+    objectName: "message"
+    implicitHeight: separator.height + column.height + (_editing ? 0 : footer.height) + Theme.unit
     Accessible.role: Accessible.ListItem
     Accessible.name: spoken
     Accessible.focusable: true
@@ -54,11 +56,27 @@ Item {
         anchors.horizontalCenter: parent.horizontalCenter
         anchors.top: separator.bottom
         width: root._column
-        height: body.height
+        height: root._editing ? editor.height : body.height
 
+        Loader {
+            id: editor
+
+            width: parent.width
+            active: root._editing
+            onLoaded: {
+                // First, or the view would give the focus to another row.
+                root.ListView.view.currentIndex = root.index;
+                (item as MessageEditor).forceActiveFocus(Qt.TabFocusReason);
+            }
+            sourceComponent: MessageEditor {
+                asides: root.viewModel.asides
+                messageId: root.messageId
+            }
+        }
         Rectangle {
             id: body
 
+            visible: !root._editing
             anchors.right: root._mine ? parent.right : undefined
             width: root._mine ? bubble.width + 32 : parent.width
             height: root._mine ? bubble.height + 22 : rendered.height
@@ -93,6 +111,7 @@ Item {
         anchors.horizontalCenter: parent.horizontalCenter
         anchors.top: column.bottom
         width: root._column
+        visible: !root._editing
         viewModel: root.viewModel
         messageId: root.messageId
         mine: root._mine

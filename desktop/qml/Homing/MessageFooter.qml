@@ -16,16 +16,33 @@ Item {
     required property bool active
     required property bool tabbable
 
-    readonly property bool _rejected: badge === "rejected"
+    readonly property bool _aside: badge === "rejected" || badge === "conflict"
 
-    implicitHeight: Math.max(32, row.implicitHeight + 4)
+    implicitHeight: _aside ? aside.implicitHeight + 10 : Math.max(32, row.implicitHeight + 4)
+
+    Loader {
+        id: aside
+
+        y: 6
+        width: parent.width
+        active: root._aside
+        sourceComponent: AsideBar {
+            viewModel: root.viewModel
+            messageId: root.messageId
+            plain: root.plain
+            reason: root.badgeText
+            conflict: root.badge === "conflict"
+            mine: root.mine
+            tabbable: root.tabbable
+        }
+    }
 
     RowLayout {
         id: row
 
         anchors.right: root.mine ? parent.right : undefined
         anchors.verticalCenter: parent.verticalCenter
-        width: Math.min(implicitWidth, parent.width)
+        visible: !root._aside
         layoutDirection: root.mine ? Qt.LeftToRight : Qt.RightToLeft
         spacing: 4
 
@@ -49,7 +66,7 @@ Item {
             id: copy
 
             objectName: "copyButton"
-            opacity: root.active || activeFocus || root._rejected ? 1 : 0
+            opacity: root.active || activeFocus ? 1 : 0
             implicitWidth: 26
             implicitHeight: 26
             focusPolicy: root.tabbable ? Qt.StrongFocus : Qt.NoFocus
@@ -67,37 +84,20 @@ Item {
                 interval: 1500
             }
         }
-        Loader {
-            visible: active
-            active: root._rejected
-            sourceComponent: AppButton {
-                objectName: "retryButton"
-                implicitHeight: 26
-                leftPadding: 8
-                rightPadding: 8
-                flat_: true
-                focusPolicy: root.tabbable ? Qt.StrongFocus : Qt.ClickFocus
-                text: qsTr("Retry")
-                onClicked: root.viewModel.retry(root.messageId)
-            }
-        }
         RowLayout {
-            Layout.fillWidth: root._rejected
             spacing: 4
 
             Icon {
-                icon: root.badge === "pending" ? "clock" : root._rejected ? "alert" : "check"
+                icon: root.badge === "pending" ? "clock" : "check"
                 size: 14
-                color: root.badge === "pending" ? Theme.amber : root._rejected ? Theme.red : Theme.muted
+                color: root.badge === "pending" ? Theme.amber : Theme.muted
             }
             Text {
-                objectName: "badge"
-                Layout.fillWidth: root._rejected
+                objectName: root._aside ? "" : "badge"
                 visible: root.badge !== "synced" || root.active
                 text: root.badgeText
                 textFormat: Text.PlainText
-                wrapMode: Text.Wrap
-                color: root._rejected ? Theme.red : Theme.muted
+                color: Theme.muted
                 font.pixelSize: Theme.captionSize
                 rightPadding: 2
                 Accessible.role: Accessible.StaticText

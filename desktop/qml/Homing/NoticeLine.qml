@@ -6,12 +6,14 @@ Rectangle {
 
     required property string notice
 
+    property bool calm: false
+
     signal dismissed
 
     visible: notice !== ""
     implicitHeight: visible ? Math.max(40, words.implicitHeight + 20) : 0
     radius: Theme.radius
-    color: Theme.redBack
+    color: calm ? Theme.amberBack : Theme.redBack
     Accessible.role: Accessible.AlertMessage
     Accessible.name: notice
 
@@ -22,8 +24,8 @@ Rectangle {
         spacing: 10
 
         Icon {
-            icon: "alert"
-            color: Theme.red
+            icon: root.calm ? "disk" : "alert"
+            color: root.calm ? Theme.amber : Theme.red
         }
         Text {
             id: words
@@ -37,6 +39,7 @@ Rectangle {
             font.pixelSize: Theme.smallSize
         }
         IconButton {
+            visible: !root.calm
             implicitWidth: 28
             implicitHeight: 28
             iconName: "close"

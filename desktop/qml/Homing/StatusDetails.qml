@@ -8,7 +8,7 @@ Popup {
 
     required property QtObject viewModel
 
-    signal signInAsked
+    signal asked(action: string)
 
     component Fact: RowLayout {
         property string label
@@ -82,11 +82,19 @@ Popup {
         }
         Fact {
             label: qsTr("Not yet synced")
-            value: root.viewModel.pendingText
+            value: root.viewModel.pendingText || "0"
         }
         Fact {
             label: qsTr("Set aside")
             value: root.viewModel.rejectedText
+        }
+        Fact {
+            label: qsTr("Waiting for your choice")
+            value: root.viewModel.conflictsText
+        }
+        Fact {
+            label: qsTr("On this computer")
+            value: root.viewModel.historyText
         }
         Fact {
             label: qsTr("Last success")
@@ -98,30 +106,27 @@ Popup {
             text: root.viewModel.lastError
             textFormat: Text.PlainText
             wrapMode: Text.Wrap
-            color: Theme.red
+            color: Theme.tone(root.viewModel.tone)
             font.pixelSize: Theme.smallSize
         }
-        AppButton {
-            Layout.fillWidth: true
-            Layout.topMargin: 4
-            objectName: "syncNowButton"
-            visible: root.viewModel.canSync
-            focus: visible
-            primary: true
-            text: qsTr("Sync now")
-            onClicked: root.viewModel.sync_now()
-        }
-        AppButton {
-            Layout.fillWidth: true
-            Layout.topMargin: 4
-            objectName: "statusSignInButton"
-            visible: root.viewModel.wantsSignIn
-            focus: visible
-            primary: true
-            text: qsTr("Sign in")
-            onClicked: {
-                root.close();
-                root.signInAsked();
+        Repeater {
+            model: root.viewModel.actions
+
+            AppButton {
+                required property var modelData
+                required property int index
+
+                Layout.fillWidth: true
+                Layout.topMargin: index === 0 ? 4 : -2
+                objectName: modelData.name + "Button"
+                focus: index === 0
+                primary: index === 0
+                text: modelData.text
+                onClicked: {
+                    if (modelData.name !== "syncNow")
+                        root.close();
+                    root.asked(modelData.name);
+                }
             }
         }
     }

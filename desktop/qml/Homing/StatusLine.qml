@@ -13,7 +13,7 @@ AbstractButton {
     focusPolicy: Qt.StrongFocus
     text: viewModel.line
     Accessible.role: Accessible.Button
-    Accessible.name: qsTr("Sync: %1").arg(text)
+    Accessible.name: qsTr("Sync: %1").arg(viewModel.note ? text + ". " + viewModel.note : text)
     Keys.onReturnPressed: click()
     Keys.onEnterPressed: click()
 
@@ -30,13 +30,26 @@ AbstractButton {
         Text {
             anchors.left: mark.right
             anchors.leftMargin: 8
-            anchors.right: parent.right
+            anchors.right: aside.left
             anchors.rightMargin: 16
             anchors.verticalCenter: parent.verticalCenter
             text: root.text
             textFormat: Text.PlainText
             elide: Text.ElideRight
             color: root.viewModel.tone === "red" ? Theme.red : root.hovered ? Theme.text : Theme.muted
+            font.pixelSize: Theme.captionSize
+        }
+        Text {
+            id: aside
+
+            anchors.right: parent.right
+            anchors.rightMargin: text ? 16 : 0
+            anchors.verticalCenter: parent.verticalCenter
+            width: text ? Math.min(implicitWidth, parent.width / 2 - 24) : 0
+            text: root.viewModel.note
+            textFormat: Text.PlainText
+            elide: Text.ElideRight
+            color: Theme.red
             font.pixelSize: Theme.captionSize
         }
     }

@@ -33,9 +33,9 @@ ApplicationWindow {
             spacing: 12
 
             Icon {
-                icon: "alert"
+                icon: root.viewModel.done ? "check" : "alert"
                 size: 24
-                color: Theme.red
+                color: root.viewModel.done ? Theme.accent : Theme.red
             }
             Text {
                 Layout.fillWidth: true
@@ -59,15 +59,79 @@ ApplicationWindow {
             Accessible.role: Accessible.AlertMessage
             Accessible.name: text
         }
+        Text {
+            objectName: "problemError"
+            Layout.fillWidth: true
+            visible: text !== ""
+            text: root.viewModel.error
+            textFormat: Text.PlainText
+            wrapMode: Text.Wrap
+            color: Theme.red
+            font.pixelSize: Theme.smallSize
+            Accessible.role: Accessible.AlertMessage
+            Accessible.name: text
+        }
+        ColumnLayout {
+            Layout.topMargin: 8
+            visible: root.viewModel.canRescue
+            spacing: 10
+
+            AppButton {
+                objectName: "rescueButton"
+                Layout.fillWidth: true
+                focus: root.viewModel.canRescue
+                primary: true
+                busy: root.viewModel.busy
+                enabled: !busy
+                text: busy ? qsTr("Rescuing…") : qsTr("Rescue my chats")
+                onClicked: root.viewModel.rescue()
+            }
+            Text {
+                Layout.fillWidth: true
+                text: qsTr("Keeps all that can be read and moves the damaged file aside. Nothing is deleted.")
+                textFormat: Text.PlainText
+                wrapMode: Text.Wrap
+                color: Theme.muted
+                font.pixelSize: Theme.captionSize
+            }
+            Text {
+                Layout.fillWidth: true
+                Layout.topMargin: 6
+                visible: root.viewModel.backups.length > 0
+                text: qsTr("Or start from a backup")
+                textFormat: Text.PlainText
+                color: Theme.text
+                font.pixelSize: Theme.smallSize
+                font.weight: Font.DemiBold
+                Accessible.role: Accessible.Heading
+                Accessible.name: text
+            }
+            Repeater {
+                model: root.viewModel.backups
+
+                AppButton {
+                    required property var modelData
+                    required property int index
+
+                    objectName: "backup" + index
+                    Layout.fillWidth: true
+                    enabled: !root.viewModel.busy
+                    text: modelData.when
+                    Accessible.name: qsTr("Restore the backup of %1").arg(text)
+                    onClicked: root.viewModel.restore(modelData.path)
+                }
+            }
+        }
         RowLayout {
             Layout.topMargin: 8
             spacing: 12
 
             AppButton {
                 objectName: "tryAgainButton"
-                focus: true
+                visible: !root.viewModel.canRescue
+                focus: !root.viewModel.canRescue
                 primary: true
-                text: qsTr("Try again")
+                text: root.viewModel.done ? qsTr("Open Homing") : qsTr("Try again")
                 onClicked: root.viewModel.retry()
             }
             AppButton {
@@ -80,6 +144,7 @@ ApplicationWindow {
             AppButton {
                 objectName: "quitButton"
                 flat_: true
+                enabled: !root.viewModel.busy
                 text: qsTr("Quit")
                 onClicked: root.viewModel.quit()
             }

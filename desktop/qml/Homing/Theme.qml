@@ -23,6 +23,7 @@ QtObject {
     readonly property color selected: dark ? "#2a2e3c" : "#dfe5f6"
     readonly property color selection: dark ? "#3d5494" : "#bfd0fb"
     readonly property color amber: dark ? "#f0b45f" : "#875600"
+    readonly property color amberBack: dark ? "#362b1c" : "#fdf3e0"
     readonly property color red: dark ? "#ff9188" : "#b3261e"
     readonly property color redBack: dark ? "#3a2223" : "#fdeceb"
     readonly property color scrim: dark ? "#8c000000" : "#66101018"

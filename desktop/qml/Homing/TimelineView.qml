@@ -1,6 +1,7 @@
 pragma ComponentBehavior: Bound
 import QtQuick
 import QtQuick.Controls.Basic
+import Qt.labs.qmlmodels
 
 ListView {
     id: root
@@ -16,6 +17,10 @@ ListView {
         _stick = true;
         _rows.jump_to_newest();
         positionViewAtBeginning();
+    }
+
+    function _focusRow(): void {
+        (currentItem ?? root).forceActiveFocus(Qt.TabFocusReason);
     }
 
     function _settle(): void {
@@ -36,7 +41,7 @@ ListView {
     reuseItems: false
     cacheBuffer: 800
     clip: true
-    activeFocusOnTab: count > 0
+    activeFocusOnTab: count > 0 || activeFocus
     currentIndex: -1
     highlightMoveDuration: 0
     highlightFollowsCurrentItem: true
@@ -46,7 +51,7 @@ ListView {
     Accessible.role: Accessible.List
     Accessible.name: qsTr("Messages")
     Keys.onPressed: event => {
-        if (event.matches(StandardKey.Copy) && currentItem) {
+        if (event.matches(StandardKey.Copy) && currentItem as MessageDelegate) {
             viewModel.copy((currentItem as MessageDelegate).plain);
             event.accepted = true;
         } else if (event.key === Qt.Key_End) {
@@ -68,6 +73,9 @@ ListView {
     onActiveFocusChanged: {
         if (activeFocus && currentIndex < 0)
             currentIndex = 0;
+        // Tab comes back to the message, not to the button of it that was used last.
+        if (!activeFocus && currentItem)
+            currentItem.focus = true;
     }
     onCurrentIndexChanged: {
         if (currentIndex > 0)
@@ -79,6 +87,8 @@ ListView {
         Qt.callLater(_page);
     }
     onCountChanged: {
+        if (count === 0 && activeFocus)
+            nextItemInFocusChain(true).forceActiveFocus(Qt.TabFocusReason);
         Qt.callLater(_settle);
         Qt.callLater(_page);
     }
@@ -89,10 +99,24 @@ ListView {
         id: bar
     }
 
-    delegate: MessageDelegate {
-        width: ListView.view.width
-        viewModel: root.viewModel
-        focused: root.activeFocus && ListView.isCurrentItem
+    delegate: DelegateChooser {
+        role: "author"
+
+        DelegateChoice {
+            roleValue: "hole"
+
+            HistoryRow {
+                width: ListView.view.width
+                focused: root.activeFocus && ListView.isCurrentItem
+            }
+        }
+        DelegateChoice {
+            MessageDelegate {
+                width: ListView.view.width
+                viewModel: root.viewModel
+                focused: root.activeFocus && ListView.isCurrentItem
+            }
+        }
     }
 
     Connections {
@@ -102,6 +126,25 @@ ListView {
             root._stick = true;
             root.currentIndex = -1;
             Qt.callLater(root._settle);
+        }
+        function onOlderChanged(): void {
+            Qt.callLater(root._page);
+        }
+    }
+    Connections {
+        target: root.viewModel.asides
+
+        function onSettled(): void {
+            root._focusRow();
+        }
+    }
+    Connections {
+        target: root.viewModel
+
+        function onAsideShown(row: int): void {
+            root.currentIndex = row;
+            root.positionViewAtIndex(row, ListView.Contain);
+            root._focusRow();
         }
     }
     Connections {
