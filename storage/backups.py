@@ -1,6 +1,5 @@
 """Copies of the store beside it: one a day and one before each migration, each opened again and checked (I34)."""
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,9 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from storage import ballast, durable, soundness
+from storage import ballast, connections, durable, soundness
 from storage.clock import rfc3339
-from storage.connections import open_reader
 from storage.errors import DiskFull, StoreLocked
 from storage.translate import translated
 
@@ -82,7 +80,7 @@ def make(path: Path, now: datetime, kind: Kind = Kind.DAILY) -> Backup | None:
 
 
 def _is_empty(path: Path) -> bool:
-    with translated(path), closing(open_reader(path)) as db:
+    with translated(path), closing(connections.open_reader(path)) as db:
         return not any(soundness.counts(db).values())
 
 
@@ -90,7 +88,10 @@ def _copy(path: Path, draft: Path) -> dict[str, int]:
     needed = sum(each.stat().st_size for each in (path, path.with_name(path.name + "-wal")) if each.exists())
     if ballast.room(path.parent) < needed * 1.1 + ballast.SIZE:
         raise DiskFull("There is no room for a backup: free some space, then try again; nothing was changed")
-    with closing(open_reader(path)) as source, closing(sqlite3.connect(draft)) as target:
+    with (
+        closing(connections.open_reader(path)) as source,
+        closing(connections.connect(draft, "rwc")) as target,
+    ):
         target.execute("pragma journal_mode = off")
         target.execute("pragma synchronous = off")
         # A transaction around all steps: else each commit of a writer would start the copy anew.

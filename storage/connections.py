@@ -39,7 +39,7 @@ def prepare(path: Path) -> None:
 def open_writer(path: Path) -> sqlite3.Connection:
     """The connection that may write; usable from whichever thread owns it."""
     with translated(path):
-        connection = _connect(path, "rw")
+        connection = connect(path, "rw")
         try:
             _set_up(connection, path)
             _refuse_read_only(connection)
@@ -52,12 +52,13 @@ def open_writer(path: Path) -> sqlite3.Connection:
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write."""
     with translated(path):
-        connection = _connect(path, "ro")
+        connection = connect(path, "ro")
         connection.execute("pragma query_only = on")
         return connection
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Opens the file with SQLite's own settings; `mode` is ro, rw or rwc."""
     # isolation_level None: the store begins and ends every transaction itself.
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
@@ -81,7 +82,7 @@ def migrate(path: Path) -> None:
     from storage.migrations import MIGRATIONS
 
     with translated(path):
-        connection = _connect(path, "rwc")
+        connection = connect(path, "rwc")
         try:
             _set_up(connection, path)
             connection.execute("begin immediate")

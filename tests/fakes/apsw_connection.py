@@ -75,6 +75,17 @@ class Connection:
         changed = self._real.changes() if self._real.total_changes() != before else 0
         return Cursor(rows, changed, self._real.last_insert_rowid(), columns)
 
+    def backup(
+        self, target: "Connection", *, pages: int, progress: Callable[[int, int, int], object]
+    ) -> None:
+        try:
+            with target._real.backup("main", self._real, "main") as backup:
+                while not backup.done:
+                    backup.step(pages)
+                    progress(0, backup.remaining, backup.page_count)
+        except apsw.Error as error:
+            raise _translated(error) from error
+
     @property
     def in_transaction(self) -> bool:
         return self._real.in_transaction

@@ -69,7 +69,7 @@ class Disk:
 
         real = connections.open_writer
         with (
-            patch.object(connections, "_connect", self.connect),
+            patch.object(connections, "connect", self.connect),
             patch.object(writing, "open_writer", open_writer),
         ):
             yield
