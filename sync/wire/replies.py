@@ -88,6 +88,9 @@ CODE: Final = re.compile(r"\w{1,48}")
 
 _OLDER: Final = "The server lacks what this version of Homing needs: update the one that is older."
 
+# What portals answer to whatever they are asked; no function and no login that is used here answers so.
+_EMPTY: Final = frozenset({b"{}", b"null", b'""'})
+
 _WRONG_KEY: Final = re.compile(r"api ?key", re.IGNORECASE)
 
 
@@ -98,7 +101,8 @@ def answered(status: int, headers: Mapping[str, str], body: bytes) -> SyncError 
     portal answers 200 with a page.
     """
     if 200 <= status < 300:
-        return None if not body or "json" in headers.get("content-type", "") else not_the_server()
+        plausible = not body or ("json" in headers.get("content-type", "") and body not in _EMPTY)
+        return None if plausible else not_the_server()
     after = _seconds(headers.get("retry-after"))
     if (on_the_way := _on_the_way(status)) is not None:
         return on_the_way
