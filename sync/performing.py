@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from storage import accounts, errands, heads, history, inbox, outbox
+from storage import accounts, edits, errands, heads, history, inbox, outbox
 from storage.exchange import ChangePage, Hole, ParcelWork
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId
 from storage.store import Lane, Reader, Store, Transaction
@@ -45,7 +45,7 @@ def perform(store: Store, effect: StoreEffect, most_changes: int = MOST_CHANGES)
     """Read, or write and wait until it is durable. Raises what the store raises."""
     match effect:
         case LoadWork(request):
-            return WorkLoaded(request, store.read(lambda db: _load(db, effect)))
+            return WorkLoaded(request, _offered(store, store.read(lambda db: _load(db, effect))))
         case CountWork():
             return store.read(lambda db: _count(db, effect))
         case LoadHoles(request):
@@ -98,6 +98,14 @@ def _load(db: Reader, effect: LoadWork) -> ParcelWork:
     return outbox.load_parcel(
         db, effect.account_id, max_messages=effect.limit, after=effect.after, blocked=blocked
     )
+
+
+def _offered(store: Store, work: ParcelWork) -> ParcelWork:
+    """First saves are remembered before they go out: a lost answer must not make them undo what came after them."""
+    sent: list[edits.Edit] = [*work.parcel.projects, *work.parcel.edits]
+    if edits.creates(sent):
+        _write(store, lambda tx: edits.offer(tx, sent))
+    return work
 
 
 def _count(db: Reader, effect: CountWork) -> WorkCounted:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from storage import accounts, aside, messages
+from storage import accounts, aside
 from storage.records import Account, AccountId, ChatId, MessageId, Touched
 from storage.store import Store, Transaction
 from sync import rounds
@@ -155,7 +155,7 @@ class SyncService:
         """Send a message again that was set aside."""
 
         def job(tx: Transaction) -> None:
-            messages.retry(tx, chat_id, message_id)
+            aside.retry(tx, chat_id, message_id)
 
         return self._store.write(job)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from storage import accounts, inbox, messages
+from storage import accounts, chats, inbox, messages
 from storage.records import Account, AccountId, ChatId, Cursor
 from storage.store import Store
-from sync.engine.interface import ApplyChanges, ChangesApplied
+from sync.engine.interface import ApplyChanges, ChangesApplied, LoadWork, WorkLoaded
 from sync.performing import perform
 from tests.fakes.changes import change_page, chat_change, message_change
 
@@ -44,3 +44,13 @@ def test_parts_before_one_that_contradicts_stay_with_an_honest_cursor(store: Sto
     ]
     assert perform(store, ApplyChanges(2, ACCOUNT, change_page(changes)), 2) == ChangesApplied(2, False)
     assert store.read(lambda db: inbox.cursor(db, ACCOUNT)) == Cursor("epoch-1", 3)
+
+
+def test_a_first_save_is_remembered_before_it_goes_out(store: Store) -> None:
+    store.write(lambda tx: chats.create(tx, "Trip", account_id=ACCOUNT, chat_id=CHAT)).result()
+    sent = []
+    for request in (1, 2):
+        answer = perform(store, LoadWork(request, ACCOUNT, {}, frozenset(), 500))
+        assert isinstance(answer, WorkLoaded)
+        sent.append([edit.fields.get("title") for edit in answer.work.parcel.edits])
+    assert sent == [["Trip"], [None]]
