@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from desktop.commands import account, chat, doctor, messages, retry, serve, server, status, sync
+from desktop.commands import account, backup, chat, doctor, messages, retry, serve, server, status, sync
 from desktop.commands.options import GlobalOptions, HomingGroup
 
 
@@ -40,6 +40,7 @@ def _need_display() -> None:
 
 for command in (
     account.account,
+    backup.backup,
     chat.chat,
     doctor.doctor,
     messages.history,
