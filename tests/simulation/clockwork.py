@@ -13,36 +13,40 @@ class BusyLoop(AssertionError):
 class Clockwork:
     """Runs callbacks at their virtual second. Ties go by the order of scheduling, so a run is a function of its seed."""
 
-    def __init__(self, most_steps: int, *, keep_trace: bool = False) -> None:
+    def __init__(self, most_steps: int) -> None:
         self.now = 0.0
-        self.lines: list[str] = []
+        self.steps = 0
         self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._count = 0
-        self._steps = 0
         self._most_steps = most_steps
-        self._keep_trace = keep_trace
-        self._digest = blake2b(digest_size=16)
+        self._trace: list[tuple[float, str, str, object]] = []
 
     def after(self, delay: float, action: Callable[..., None], *args: Any) -> None:
         self._count += 1
         heappush(self._heap, (self.now + delay, self._count, action, args))
 
-    def note(self, line: str) -> None:
-        """Add a line to the trace."""
-        self._digest.update(f"{self.now:.6f} {line}\n".encode())
-        if self._keep_trace:
-            self.lines.append(f"{self.now:10.3f}  {line}")
+    def note(self, who: str, does: str, what: object = "") -> None:
+        """Add a line to the trace; it is put into words only when somebody reads it."""
+        self._trace.append((self.now, who, does, what))
 
     def run_until(self, end: float) -> None:
         """Do everything up to a virtual second."""
-        while self._heap and self._heap[0][0] <= end:
-            self.now, _, action, args = heappop(self._heap)
-            self._steps += 1
-            if self._steps > self._most_steps:
-                raise BusyLoop(f"more than {self._most_steps} steps by second {self.now:.1f}")
+        heap = self._heap
+        while heap and heap[0][0] <= end:
+            self.now, _, action, args = heappop(heap)
+            self.steps += 1
             action(*args)
+            if self.steps > self._most_steps:
+                raise BusyLoop(f"more than {self._most_steps} steps by second {self.now:.1f}")
         self.now = end
+
+    def lines(self) -> list[str]:
+        """The trace, virtual second by second."""
+        return [f"{now:10.3f}  {who} {does} {what}".rstrip() for now, who, does, what in self._trace]
 
     @property
     def trace_hash(self) -> str:
-        return self._digest.hexdigest()
+        digest = blake2b(digest_size=16)
+        for now, who, does, what in self._trace:
+            digest.update(f"{now:.6f} {who} {does} {what}\n".encode())
+        return digest.hexdigest()

@@ -1,29 +1,46 @@
 """The store's semantics over dictionaries: fast, and a second opinion on what storage has to do."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from storage.errors import UnknownChat
 from storage.exchange import (
     Batch,
-    ChangePage,
-    ChatChange,
     ChatEdit,
-    ChatVerdict,
-    MessageChange,
-    Verdict,
-    VerdictStatus,
-    Work,
+    Errand,
+    ErrandKind,
+    Hole,
+    Parcel,
+    ParcelWork,
+    ProjectEdit,
 )
-from storage.records import ChatId, Counts, Cursor, Message, MessageId, MessageStatus, Role, SyncState
+from storage.records import (
+    LOCAL_ACCOUNT,
+    AccountId,
+    ChatId,
+    Counts,
+    MessageId,
+    ProjectId,
+    SyncState,
+)
 from sync.engine.interface import (
+    AdvanceCursor,
     ApplyChanges,
+    ApplyHistory,
+    ApplySummary,
     ChangesApplied,
+    CompareHeads,
     CountWork,
+    FinishOpening,
+    HeadsCompared,
+    HistoryApplied,
+    HolesLoaded,
+    LoadHoles,
     LoadWork,
-    RecordChatVerdicts,
-    RecordVerdicts,
+    RecordErrand,
+    RecordReceipt,
     RequeueChat,
     SetAside,
     StoreAnswer,
@@ -32,292 +49,291 @@ from sync.engine.interface import (
     WorkCounted,
     WorkLoaded,
 )
-from tests.simulation.port import Row
+from tests.simulation.intake import Intake, digest, pinning
+from tests.simulation.port import Facts, Row
+from tests.simulation.rows import CREATION, NEW_CHAT, NEW_PROJECT, Edited, LocalChat, LocalMessage
 
-FIELDS = ("title", "project_id", "model", "pinned", "archived", "deleted")
-BLANK: dict[str, Any] = dict.fromkeys(FIELDS) | {
-    "title": "",
-    "pinned": False,
-    "archived": False,
-    "deleted": False,
-}
 MOST_EDITS = 3
-
-Key = tuple[ChatId, MessageId]
-
-
-@dataclass(slots=True)
-class LocalChat:
-    fields: dict[str, Any]
-    edited: set[str]
-    revision: int = 1
-    epoch: str | None = None
-    refused: bool = False
-    known: bool = False
+CHUNKS, CHUNK_ROWS = 2, 4
 
 
 @dataclass(slots=True)
-class LocalMessage:
-    message: Message
-    epoch: str | None = None
-    deleted: bool = False
-    noted: str | None = None
-    """The epoch in which a pull brought a tombstone of this id, before a verdict on these words."""
+class MemoryStore(Intake):
+    """One device's durable state: what people do to it, and what its engine asks of it."""
 
+    def create_chat(self, owner: AccountId, chat_id: ChatId, title: str) -> None:
+        row = Edited(NEW_CHAT | {"title": title}, set(CREATION))
+        self.held[chat_id] = LocalChat(owner, row)
 
-@dataclass(slots=True)
-class MemoryStore:
-    """One device's durable state. Every method is one transaction."""
+    def edit_chat(self, chat_id: ChatId, name: str, value: Any) -> None:
+        self.held[chat_id].row.edit(name, value)
 
-    held: dict[ChatId, LocalChat] = field(default_factory=dict)
-    messages: dict[Key, LocalMessage] = field(default_factory=dict)
-    numbers: dict[tuple[ChatId, int], MessageId] = field(default_factory=dict)
-    pending: dict[Key, int] = field(default_factory=dict)
-    place: Cursor = field(default_factory=Cursor)
-    resetting: bool = False
-    orders: int = 0
-
-    def create_chat(self, chat_id: ChatId, title: str) -> None:
-        self.held[chat_id] = LocalChat(BLANK | {"title": title}, set(FIELDS))
-
-    def rename_chat(self, chat_id: ChatId, title: str) -> None:
-        self._edit(chat_id, "title", title)
-
-    def delete_chat(self, chat_id: ChatId) -> None:
-        self._edit(chat_id, "deleted", True)
+    def save_project(self, owner: AccountId, project_id: ProjectId, name: str, value: Any) -> None:
+        projects = self.side(owner).projects
+        if project_id not in projects:
+            projects[project_id] = Edited(dict(NEW_PROJECT), {"name", "description", "status"})
+        projects[project_id].edit(name, value)
 
     def commit(self, chat_id: ChatId, message_id: MessageId, text: str, wall: float) -> None:
-        if chat_id not in self.held:
+        chat = self.held.get(chat_id)
+        if chat is None:
             raise UnknownChat("There is no such chat here.")
-        if (chat_id, message_id) in self.messages:
-            return
-        self.orders += 1
-        content = ({"type": "text", "text": text},)
-        message = Message(
-            chat_id,
-            message_id,
-            None,
-            Role.USER,
-            content,
-            None,
-            None,
-            MessageStatus.COMPLETE,
-            SyncState.PENDING,
-            None,
-            f"{wall:.3f}",
-            self.orders,
-        )
-        self.messages[chat_id, message_id] = LocalMessage(message)
-        self.pending[chat_id, message_id] = self.orders
+        if message_id not in chat.messages:
+            self.orders += 1
+            content = ({"type": "text", "text": text},)
+            chat.messages[message_id] = LocalMessage(chat_id, message_id, self.orders, f"{wall:.3f}", content)
+            self.pending[chat_id, message_id] = self.orders
+
+    def delete_message(self, chat_id: ChatId, message_id: MessageId) -> None:
+        chat = self.held[chat_id]
+        local = chat.messages[message_id]
+        if local.state is SyncState.SYNCED:
+            local.deleted, local.content = True, ()
+            body: dict[str, object] = {"p_message_ids": [message_id]}
+            self.add_errand(chat.owner, ErrandKind.DELETE_MESSAGES, chat_id, body)
+        else:
+            local.withdrawn = True
+
+    def clear_chat(self, chat_id: ChatId) -> None:
+        chat = self.held[chat_id]
+        through = chat.last
+        for local in chat.messages.values():
+            if local.state is SyncState.SYNCED:
+                local.deleted, local.content = True, ()
+        if through:
+            self.add_errand(chat.owner, ErrandKind.CLEAR_CHAT, chat_id, {"p_through": through})
+
+    def pin(self, chat_id: ChatId, source: str, text: str) -> None:
+        chat = self.held[chat_id]
+        chat.context[source] = (chat.context.get(source, (0, None))[0], text)
+        self.add_errand(chat.owner, ErrandKind.PIN_CONTEXT, chat_id, pinning(source, text))
+
+    def unpin(self, chat_id: ChatId, source: str) -> None:
+        chat = self.held[chat_id]
+        chat.context[source] = (chat.context.get(source, (0, None))[0], None)
+        self.add_errand(chat.owner, ErrandKind.UNPIN_CONTEXT, chat_id, {"p_sources": [source]})
 
     def retry(self, chat_id: ChatId, message_id: MessageId) -> None:
-        self._set(self.messages[chat_id, message_id], SyncState.PENDING, None, None)
+        chat = self.held[chat_id]
+        local = chat.messages[message_id]
+        if local.state is SyncState.REJECTED and (local.theirs is None or local.theirs.deleted):
+            chat.row.refused = None
+            self._queue(local)
 
-    def chats(self) -> list[ChatId]:
-        return [chat_id for chat_id, chat in self.held.items() if not chat.fields["deleted"]]
+    def keep_mine(self, chat_id: ChatId, message_id: MessageId) -> MessageId | None:
+        """The new id; None while the server's side of the conflict is not known here."""
+        chat = self.held[chat_id]
+        mine = chat.messages[message_id]
+        if mine.state is not SyncState.REJECTED or mine.theirs is None:
+            return None
+        self.orders += 1
+        new_id = MessageId(f"{message_id}-kept")
+        copy = LocalMessage(chat_id, new_id, self.orders, mine.created_at, mine.content)
+        chat.messages[new_id] = copy
+        self._queue(copy)
+        mine.take(mine.theirs, self.side(chat.owner).generation)
+        return new_id
+
+    def keep_theirs(self, chat_id: ChatId, message_id: MessageId) -> bool:
+        chat = self.held[chat_id]
+        mine = chat.messages[message_id]
+        if mine.state is not SyncState.REJECTED or mine.theirs is None:
+            return False
+        mine.take(mine.theirs, self.side(chat.owner).generation)
+        return True
+
+    def adopt(self, account: AccountId, chat_ids: Sequence[ChatId] | None) -> None:
+        for chat_id, chat in self.held.items():
+            wanted = chat_ids is None or chat_id in chat_ids
+            if chat.owner == LOCAL_ACCOUNT and wanted and not chat.deleted:
+                chat.owner = account
+                chat.row.mark(CREATION)
+                local = self.side(LOCAL_ACCOUNT).errands
+                self.side(account).errands += [errand for errand in local if errand.subject == chat_id]
+                local[:] = [errand for errand in local if errand.subject != chat_id]
+
+    def corrupt(self, random: Random) -> ChatId | None:
+        """A row that the disk lost without a word."""
+        found = [
+            local
+            for chat in self.held.values()
+            for local in chat.messages.values()
+            if local.state is SyncState.SYNCED and not chat.deleted
+        ]
+        if not found:
+            return None
+        lost = random.choice(found)
+        del self.held[lost.chat_id].messages[lost.message_id]
+        return lost.chat_id
+
+    def chats(self, owners: Sequence[AccountId]) -> list[ChatId]:
+        return [chat_id for chat_id, chat in self.held.items() if not chat.deleted and chat.owner in owners]
 
     def rows(self) -> list[Row]:
         return [
             Row(
-                chat_id,
-                message_id,
-                local.message.sequence_num,
-                local.message.sync_state,
-                local.message.content[0]["text"] if local.message.content else "",
-                local.message.sync_error,
-                local.deleted,
+                chat.owner,
+                local.chat_id,
+                local.message_id,
+                local.number,
+                local.state,
+                local.text,
+                local.reason,
+                local.deleted or local.withdrawn,
             )
-            for (chat_id, message_id), local in self.messages.items()
+            for chat in self.held.values()
+            for local in chat.messages.values()
         ]
 
-    def cursor(self) -> Cursor:
-        return self.place
+    def facts(self, account: AccountId) -> Facts:
+        side = self.side(account)
+        chats = {chat_id: chat for chat_id, chat in self.held.items() if chat.owner == account}
+        return Facts(
+            side.cursor,
+            side.opened,
+            {chat_id: dict(chat.row.fields) for chat_id, chat in chats.items()},
+            {project_id: dict(project.fields) for project_id, project in side.projects.items()},
+            {chat_id: chat.missing for chat_id, chat in chats.items() if chat.missing},
+            {chat_id: frozenset(chat.held) for chat_id, chat in chats.items()},
+            {chat_id: digest(chat) for chat_id, chat in chats.items()},
+            {
+                (chat_id, source): text
+                for chat_id, chat in chats.items()
+                for source, (_, text) in chat.context.items()
+                if text is not None
+            },
+            frozenset(side.usage),
+            frozenset(errand.subject for errand in side.errands),
+        )
 
     def close(self) -> None:
         """Nothing is open."""
 
     def perform(self, effect: StoreEffect) -> StoreAnswer:
         match effect:
-            case LoadWork():
-                return WorkLoaded(effect.request, self.load_work(effect.after, effect.blocked, effect.limit))
+            case LoadWork(request, account, after, blocked, limit):
+                return WorkLoaded(request, self.load_work(account, after, blocked, limit))
             case CountWork():
-                return WorkCounted(effect.request, Counts(len(self.pending), 0, None), None, None)
-            case ApplyChanges():
-                return ChangesApplied(effect.request, self.apply(effect.page))
-            case RecordVerdicts():
-                self.record_verdicts(effect.epoch, effect.chat_id, effect.verdicts)
-            case RecordChatVerdicts():
-                self.record_chat_verdicts(effect.edits, effect.verdicts)
-            case SetAside():
-                self.set_aside(effect.chat_id, effect.message_ids, effect.reason)
-            case RequeueChat():
-                self.held[effect.chat_id].known = False
-                self._mark_all(self.held[effect.chat_id])
-        return Stored(effect.request)
+                return self._count(effect)
+            case LoadHoles(request, account, chat_id, before):
+                return HolesLoaded(request, self.holes(account, chat_id, before))
+            case ApplyChanges(request, account, page):
+                return ChangesApplied(request, self.apply(account, page))
+            case AdvanceCursor(request, account, span):
+                return ChangesApplied(request, self.advance(account, span))
+            case ApplyHistory(request, account, past):
+                return HistoryApplied(request, self.apply_history(account, past))
+            case CompareHeads(request, account, heads):
+                return HeadsCompared(request, self.compare(account, heads))
+            case _:
+                self._note(effect)
+                return Stored(effect.request)
 
-    def load_work(self, after: int, blocked: frozenset[ChatId], limit: int) -> Work:
+    def _note(self, effect: StoreEffect) -> None:
+        match effect:
+            case RecordReceipt(_, account, epoch, parcel, receipt):
+                self.record_receipt(account, epoch, parcel, receipt)
+            case ApplySummary(_, account, page):
+                self.open_with(account, page)
+            case FinishOpening(_, account, cursor):
+                self.opened(account, cursor)
+            case RecordErrand(_, account, number, verdict):
+                self.record_errand(account, number, verdict)
+            case SetAside(_, chat_id, message_ids, reason):
+                self.set_aside(chat_id, message_ids, reason)
+            case RequeueChat(_, chat_id):
+                self.held[chat_id].row.generation = None
+                self.held[chat_id].row.mark(CREATION)
+
+    def load_work(
+        self, account: AccountId, after: Mapping[ChatId, int], blocked: frozenset[str], limit: int
+    ) -> ParcelWork:
+        side = self.side(account)
+        projects = tuple(
+            ProjectEdit(project_id, project.revision, project.unsent())
+            for project_id, project in side.projects.items()
+            if project.marked and not project.refused
+        )
         edits = [
-            ChatEdit(chat_id, chat.revision, {name: chat.fields[name] for name in chat.edited})
+            ChatEdit(chat_id, chat.row.revision, chat.row.unsent())
             for chat_id, chat in self.held.items()
-            if chat.edited and not chat.refused
-        ]
-        waiting = sorted(
-            (order, key)
-            for key, order in self.pending.items()
-            if order > after and key[0] not in blocked and not self._waits(self.held[key[0]])
-        )
-        batch = None
-        if waiting:
-            chat_id = waiting[0][1][0]
-            keys = [key for _, key in waiting if key[0] == chat_id][:limit]
-            batch = Batch(chat_id, tuple(self.messages[key].message for key in keys))
-        return Work(tuple(edits[:MOST_EDITS]), batch, self.place)
-
-    def _waits(self, chat: LocalChat) -> bool:
-        return chat.refused and not chat.known
-
-    def record_verdicts(self, epoch: str | None, chat_id: ChatId, verdicts: Sequence[Verdict]) -> None:
-        for verdict in verdicts:
-            local = self.messages[chat_id, verdict.message_id]
-            if local.message.sync_state is not SyncState.PENDING:
+            if chat.row.marked and not chat.row.refused and chat.owner == account
+        ][:MOST_EDITS]
+        saved = {edit.chat_id for edit in edits}
+        batches: dict[ChatId, list[LocalMessage]] = {}
+        room = limit
+        for chat_id, message_id in sorted(self.pending, key=self.pending.__getitem__):
+            chat = self.held[chat_id]
+            if not room:
+                break
+            if chat.owner != account or chat_id in blocked:
                 continue
-            if verdict.status in (VerdictStatus.INSERTED, VerdictStatus.DUPLICATE):
-                self._set(local, SyncState.SYNCED, verdict.sequence_num, None)
-                local.epoch, local.deleted = epoch, local.noted == epoch
-            else:
-                self._set(local, SyncState.REJECTED, None, verdict.reason)
-
-    def record_chat_verdicts(self, edits: Sequence[ChatEdit], verdicts: Sequence[ChatVerdict]) -> None:
-        for edit, verdict in zip(edits, verdicts, strict=True):
-            chat = self.held[edit.chat_id]
-            if chat.revision != edit.revision:
+            if chat.row.generation is None and chat_id not in saved:
                 continue
-            chat.refused = not verdict.accepted
-            if verdict.accepted:
-                chat.edited.clear()
-                chat.epoch, chat.known = self.place.epoch, True
-
-    def set_aside(self, chat_id: ChatId, message_ids: Iterable[MessageId], reason: str) -> None:
-        for message_id in message_ids:
-            local = self.messages[chat_id, message_id]
-            if local.message.sync_state is SyncState.PENDING:
-                self._set(local, SyncState.REJECTED, None, reason)
-
-    def apply(self, page: ChangePage) -> bool:
-        if not page.reset and self._contradicts(page):
-            return False
-        if page.reset:
-            self._begin_anew()
-        for change in page.changes:
-            if isinstance(change, ChatChange):
-                self._apply_chat(change, page.epoch)
-            else:
-                self._apply_message(change, page.epoch)
-        self.place = Cursor(page.epoch, page.cursor)
-        if self.resetting and not page.more:
-            self.resetting = False
-            self._requeue_lost(page.epoch)
-        return True
-
-    def _contradicts(self, page: ChangePage) -> bool:
-        if page.epoch != self.place.epoch or page.cursor < self.place.change:
-            return True
-        return any(
-            self.numbers.get((change.chat_id, change.sequence_num), change.message_id) != change.message_id
-            for change in page.changes
-            if isinstance(change, MessageChange)
+            if self.pending[chat_id, message_id] > after.get(chat_id, 0):
+                batches.setdefault(chat_id, []).append(chat.messages[message_id])
+                room -= 1
+        parcel = Parcel(
+            projects,
+            tuple(edits),
+            tuple(
+                Batch(chat_id, tuple(local.message() for local in found))
+                for chat_id, found in batches.items()
+            ),
         )
+        return ParcelWork(parcel, self._errand(account), side.cursor, side.opened)
 
-    def _begin_anew(self) -> None:
-        self.resetting = True
-        self.numbers.clear()
-        for local in self.messages.values():
-            local.epoch = None
-        for chat in self.held.values():
-            chat.epoch = None
+    def _errand(self, account: AccountId) -> Errand | None:
+        for errand in self.side(account).errands:
+            chat = self.held.get(ChatId(errand.subject))
+            if chat is None or chat.row.generation is not None:
+                return errand
+        return None
 
-    def _apply_chat(self, change: ChatChange, epoch: str) -> None:
-        chat = self._ensure(change.chat_id)
-        chat.epoch, chat.known = epoch, True
-        for name in FIELDS:
-            if name not in chat.edited:
-                chat.fields[name] = getattr(change, name)
-        if change.deleted and chat.fields["deleted"]:
-            self._doom(change.chat_id)
+    def holes(
+        self, account: AccountId, chat_id: ChatId | None, before: int | None
+    ) -> tuple[tuple[Hole, ...], ...]:
+        chats = [chat_id] if chat_id is not None else list(reversed(self.held))
+        chunks: list[tuple[Hole, ...]] = []
+        chunk: list[Hole] = []
+        room = CHUNK_ROWS
+        for each in chats:
+            chat = self.held[each]
+            if chat.owner != account or not chat.missing:
+                continue
+            for hole in _holes(each, chat, before if chat_id is not None else None):
+                first, last = hole
+                while last >= first:
+                    start = max(first, last - room + 1)
+                    chunk.append(Hole(each, start, last))
+                    room -= last - start + 1
+                    last = start - 1
+                    if not room:
+                        chunks.append(tuple(chunk))
+                        chunk, room = [], CHUNK_ROWS
+                        if len(chunks) == CHUNKS:
+                            return tuple(chunks)
+        if chunk:
+            chunks.append(tuple(chunk))
+        return tuple(chunks)
 
-    def _doom(self, chat_id: ChatId) -> None:
-        waiting = [message_id for chat, message_id in self.pending if chat == chat_id]
-        self.set_aside(chat_id, waiting, "This chat was deleted on another device.")
-
-    def _ensure(self, chat_id: ChatId) -> LocalChat:
-        """A message may come before its chat, whose number moves on with every edit."""
-        if chat_id not in self.held:
-            self.held[chat_id] = LocalChat(dict(BLANK), set(), known=True)
-        return self.held[chat_id]
-
-    def _apply_message(self, change: MessageChange, epoch: str) -> None:
-        key = (change.chat_id, change.message_id)
-        self._ensure(change.chat_id)
-        local = self.messages.get(key)
-        if local is None:
-            self.orders += 1
-            local = self.messages[key] = LocalMessage(_message(change, self.orders))
-        elif local.message.sync_state is not SyncState.SYNCED:
-            if change.deleted:
-                local.noted = epoch
-            if change.deleted or local.message.content != change.content:
-                return
-            self._set(local, SyncState.SYNCED, change.sequence_num, None)
-        else:
-            local.message = _message(change, local.message.local_order)
-        local.epoch, local.deleted = epoch, change.deleted
-        self.numbers[change.chat_id, change.sequence_num] = change.message_id
-
-    def _requeue_lost(self, epoch: str) -> None:
-        for local in self.messages.values():
-            if local.message.sync_state is SyncState.SYNCED and local.epoch != epoch and not local.deleted:
-                self._set(local, SyncState.PENDING, None, None)
-        for chat in self.held.values():
-            if chat.epoch != epoch and not chat.fields["deleted"]:
-                chat.known = False
-                self._mark_all(chat)
-
-    def _mark_all(self, chat: LocalChat) -> None:
-        chat.edited = set(FIELDS)
-        chat.revision += 1
-        chat.refused = False
-
-    def _edit(self, chat_id: ChatId, name: str, value: Any) -> None:
-        chat = self.held[chat_id]
-        chat.fields[name] = value
-        chat.edited.add(name)
-        chat.revision += 1
-        chat.refused = False
-
-    def _set(self, local: LocalMessage, state: SyncState, number: int | None, reason: str | None) -> None:
-        message = local.message
-        key = (message.chat_id, message.message_id)
-        local.message = replace(message, sync_state=state, sequence_num=number, sync_error=reason)
-        if state is SyncState.PENDING:
-            self.pending[key] = message.local_order
-        else:
-            self.pending.pop(key, None)
-        if number is not None:
-            self.numbers[message.chat_id, number] = message.message_id
+    def _count(self, effect: CountWork) -> WorkCounted:
+        account = effect.account_id or LOCAL_ACCOUNT
+        pending = sum(self.held[chat_id].owner == account for chat_id, _ in self.pending)
+        mine = [chat for chat in self.held.values() if chat.owner == account]
+        missing, known = sum(chat.missing for chat in mine), sum(chat.last for chat in mine)
+        return WorkCounted(effect.request, Counts(pending, 0, None), None, None, missing, known)
 
 
-def _message(change: MessageChange, order: int) -> Message:
-    return Message(
-        change.chat_id,
-        change.message_id,
-        change.sequence_num,
-        change.role,
-        change.content,
-        change.annotations,
-        change.turn_id,
-        change.status,
-        SyncState.SYNCED,
-        None,
-        change.created_at,
-        order,
-    )
+def _holes(chat_id: ChatId, chat: LocalChat, before: int | None) -> list[tuple[int, int]]:
+    """Newest first."""
+    found: list[tuple[int, int]] = []
+    last = None
+    for number in range(chat.last if before is None else min(chat.last, before - 1), -1, -1):
+        absent = number > 0 and number not in chat.held
+        if absent and last is None:
+            last = number
+        elif not absent and last is not None:
+            found.append((number + 1, last))
+            last = None
+    return found
