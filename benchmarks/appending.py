@@ -12,7 +12,7 @@ from pathlib import Path
 
 from supabase import AsyncClientOptions, acreate_client
 
-from benchmarks import reading
+from benchmarks import pushing, reading
 from benchmarks.direct import Direct, Person, batch, running
 from benchmarks.report import Report, quantile, timed
 from tests.flows.homing_process import PASSWORD, Server
@@ -37,6 +37,7 @@ def measure_direct(report: Report, folder: Path) -> None:
         for statistics in ("stale", "fresh"):
             with direct.signed_in(owner) as person:
                 _in_a_long_chat(report, person, chat, statistics)
+                pushing.measure(report, person, chat, LONG, statistics)
             direct.run("analyze public.chats, public.messages, public.owner_heads")
         with direct.signed_in(owner) as person:
             reading.measure(report, person, chat, LONG)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from server.postgres.supervisor import Postgres
 from tests.fakes.cluster import Caller, User, text
 from tests.fakes.findings import Append, Key, changed_places
 from tests.fakes.lines import Line
@@ -57,8 +58,8 @@ def _numbered(answer: Mapping[str, Any]) -> dict[Key, int]:
 class PushStorm(Storm):
     """As `Storm`, with batches for up to three chats a call, some of them new, and titles beside them."""
 
-    def __init__(self, user: User, weather: Weather, seed: int = 1) -> None:
-        super().__init__(user, weather, seed=seed)
+    def __init__(self, user: User, weather: Weather, postgres: Postgres | None = None, seed: int = 1) -> None:
+        super().__init__(user, weather, postgres, seed)
         self._floor = threading.Lock()
         self.devices: list[Device] = []
 

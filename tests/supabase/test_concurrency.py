@@ -14,6 +14,7 @@ from tests.fakes.cluster import Cluster, Database, User, text
 from tests.fakes.findings import Findings
 from tests.fakes.folders import open_folder
 from tests.fakes.postgres_versions import versions
+from tests.fakes.push_storm import PushStorm
 from tests.fakes.storm import Storm, Weather
 
 WRITERS = 8
@@ -42,12 +43,15 @@ def own_cluster(cluster: Cluster) -> Iterator[tuple[Database, Postgres]]:
         yield database, postgres
 
 
+@pytest.mark.parametrize(
+    "kind", [Storm, pytest.param(PushStorm, marks=pytest.mark.long)], ids=["that append", "that push"]
+)
 def test_16_clients_in_a_storm_lose_double_and_miss_nothing(
-    own_cluster: tuple[Database, Postgres],
+    own_cluster: tuple[Database, Postgres], kind: type[Storm]
 ) -> None:
     """A fifth of the answers lost, connections killed, PostgreSQL stopped dead three times, and others deleting."""
     database, postgres = own_cluster
-    storm = Storm(database.new_user(), Weather(kills=True, crashes=3), postgres)
+    storm = kind(database.new_user(), Weather(kills=True, crashes=3), postgres)
     assert storm.run() == Findings()
     assert storm.crashes == 3
     assert storm.kills >= 10
