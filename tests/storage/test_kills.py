@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(path: Path) -> None:
-    """I1, I2, I11: 60 kills at random times while a person writes and sync pulls."""
+    """I1, I2, I11: 400 kills at random times while a person writes and sync pulls."""
     run = subprocess.run(
-        [sys.executable, "-m", "tests.fakes.killed_store", str(path), "20261121", "60"],
+        [sys.executable, "-m", "tests.fakes.killed_store", str(path), "20261121", "400"],
         cwd=ROOT,
         capture_output=True,
         text=True,
