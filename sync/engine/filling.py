@@ -87,7 +87,7 @@ class Filling:
         """Look up what is missing, and ask for it; for what nobody looks at only in the background."""
         if self._account is None or self.impossible or self.trouble is not None or not self._gate.is_open:
             return
-        if self._wishes and not self._looking:
+        if self._wishes and not (self._looking or self._urgent):
             self._look(*self._wishes.popitem())
         fresh = not (self.active or self._looking or self._chunks or self._urgent)
         if self._looks_up and background and fresh:

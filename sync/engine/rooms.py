@@ -241,6 +241,8 @@ class Rooms:
         if self._owes_pull and (self.gate.error is not None or not self.pushing.busy):
             self._owes_pull = False
             self.pulling.wanted = True
+        if self.pulling.wanted:
+            self.pokes.clear()
         reached = self.spans.reach(self.pulling.cursor) if self.pulling.cursor else 0
         if self.pokes.asks_for_pull(reached, pushing=self.pushing.busy or not self.line.idle):
             self.pulling.wanted = True
