@@ -1,4 +1,4 @@
-"""`homing account`: sign up, sign in, sign out, and say who is signed in."""
+"""`homing account`: sign up, in and out, switch between accounts, adopt chats, and say who is signed in."""
 
 import os
 import sys
@@ -11,7 +11,8 @@ import click
 
 from desktop.commands.options import GlobalOptions, HomingGroup, pass_options
 from storage import accounts
-from storage.records import Account
+from storage.records import Account, ChatId
+from sync.errors import UnsentMessages
 from sync.login.vault import chosen_kind
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=HomingGroup)
 def account() -> None:
-    """Sign in to a server, sign out, list the accounts of this profile."""
+    """Sign in to servers, sign out, switch between the accounts of this computer."""
 
 
 def _credentials(command: Callable[..., None]) -> Callable[..., None]:
@@ -108,13 +109,69 @@ def _say_signed_in(options: GlobalOptions, signing_in: Future[Account]) -> None:
 
 
 @account.command(name="sign-out")
+@click.option(
+    "--seal", is_flag=True, help="Leave unsent messages on this computer, closed, if they do not go out."
+)
 @pass_options
-def sign_out(options: GlobalOptions) -> None:
-    """Sign out. Everything stays on this computer, unsent messages too, until you sign in again."""
+def sign_out(options: GlobalOptions, *, seal: bool) -> None:
+    """Send what waits, then sign out. Everything stays on this computer until you sign in again."""
     with options.store() as store, _service(options, store) as service:
-        service.sign_out().result()
+        try:
+            service.sign_out(seal=seal).result()
+        except UnsentMessages as error:
+            raise click.ClickException(f"{_unsent(error.count)}: run homing sync, or add --seal.") from error
     options.say(
         {"signed_in": False}, "Signed out. Your chats stay on this computer, closed until you sign in again."
+    )
+
+
+def _unsent(count: int) -> str:
+    return "One message is not sent yet" if count == 1 else f"{count} messages are not sent yet"
+
+
+_who = click.argument("who", metavar="EMAIL-OR-ID")
+_where = click.option("--url", help="Which server, when the address has an account on several.")
+
+
+@account.command()
+@click.argument("who", metavar="[EMAIL-OR-ID]", required=False)
+@_where
+@click.option("--none", "nobody", is_flag=True, help="Go on signed out; the account stays signed in.")
+@pass_options
+def switch(options: GlobalOptions, who: str | None, url: str | None, *, nobody: bool) -> None:
+    """Go on with another account of this computer; the one so far stays signed in."""
+    if nobody == (who is not None):
+        raise click.UsageError("Say an account's e-mail address or id, or --none.")
+    with options.store() as store, _service(options, store) as service:
+        one = _chosen(store, who, url) if who is not None else None
+        service.switch(one.account_id if one else None).result()
+    if one is None:
+        options.say({"signed_in": False}, "Nobody is signed in now. Go on with: homing account switch")
+    else:
+        options.say(_document(one), f"Now {_line(one)}")
+
+
+@account.command()
+@click.argument("chat_ids", metavar="[CHAT]...", nargs=-1)
+@pass_options
+def adopt(options: GlobalOptions, chat_ids: tuple[str, ...]) -> None:
+    """Move chats that were written signed out, all or these, into the active account."""
+    with options.store() as store, _service(options, store) as service:
+        moved = service.adopt([ChatId(each) for each in chat_ids] or None).result()
+    options.say({"adopted": moved}, f"Moved into the account: {moved}")
+
+
+@account.command()
+@_who
+@_where
+@pass_options
+def release(options: GlobalOptions, who: str, url: str | None) -> None:
+    """Make the chats of an account that was deleted on its server signed-out ones."""
+    with options.store() as store, _service(options, store) as service:
+        one = _chosen(store, who, url)
+        released = service.release(one.account_id).result()
+    options.say(
+        {"account_id": one.account_id, "released": released}, f"Signed-out chats from {one.email}: {released}"
     )
 
 
@@ -127,7 +184,7 @@ def show(options: GlobalOptions) -> None:
     if active is None:
         options.say({"signed_in": False}, "Signed out. Sign in with: homing account sign-in")
     else:
-        options.say(_document(active), f"{active.email} on {active.url}")
+        options.say(_document(active), _line(active))
 
 
 @account.command(name="list")
@@ -138,12 +195,33 @@ def list_(options: GlobalOptions) -> None:
         remembered = store.read(accounts.list_accounts)
         active = store.read(accounts.active)
     for one in remembered:
-        state = "signed in" if one.signed_in else "signed out"
         is_active = active is not None and active.account_id == one.account_id
-        options.say(
-            {**_document(one), "active": is_active},
-            f"{'*' if is_active else ' '} {one.email} on {one.url} ({state})",
+        options.say({**_document(one), "active": is_active}, f"{'*' if is_active else ' '} {_line(one)}")
+
+
+def _chosen(store: "Store", who: str, url: str | None) -> Account:
+    """The one account of this computer that is meant."""
+    found = [
+        one
+        for one in store.read(accounts.list_accounts)
+        if who in (one.account_id, one.email) or who.casefold() == one.email.casefold()
+        if url is None or url.rstrip("/") == one.url
+    ]
+    if not found:
+        raise click.ClickException(f"No account here is {who}: see homing account list.")
+    if len(found) > 1:
+        raise click.ClickException(
+            f"Several accounts are {who}: add --url, or say the id from homing account list."
         )
+    return found[0]
+
+
+def _line(one: Account) -> str:
+    """An account and what there is to know of its session."""
+    if one.gone:
+        return f"{one.email} on {one.url} (deleted on its server; homing account release keeps its chats)"
+    state = "signed in" if one.signed_in else "signed out; sign in with: homing account sign-in"
+    return f"{one.email} on {one.url} ({state})"
 
 
 def _document(one: Account) -> dict[str, Any]:
@@ -153,4 +231,5 @@ def _document(one: Account) -> dict[str, Any]:
         "email": one.email,
         "url": one.url,
         "signed_in": one.signed_in,
+        "gone": one.gone,
     }

@@ -6,35 +6,55 @@ from typing import Any
 import click
 
 from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
-from storage import accounts, outbox
-from storage.records import LOCAL_ACCOUNT, AccountId
+from storage import accounts, chats, history, outbox
+from storage.records import LOCAL_ACCOUNT, Account
+from storage.store import Reader
 
 
 @click.command(cls=HomingCommand)
 @pass_options
 def status(options: GlobalOptions) -> None:
-    """Show accounts, messages by sync state, and the last success and error of sync."""
+    """Show the active account's messages by sync state, its last success and error, and the other accounts."""
     with options.store() as store:
-        remembered = store.read(accounts.list_accounts)
-        active = store.read(accounts.active)
-        owners = [AccountId(one.account_id) for one in remembered] + [LOCAL_ACCOUNT]
-        counts = store.read(lambda db: outbox.counts(db, owners))
-        synced = store.read(lambda db: outbox.synced_count(db, owners))
-        facts = store.read(lambda db: accounts.sync_facts(db, active.account_id)) if active else None
-    document: dict[str, Any] = {
+        document = store.read(_document)
+    options.say(document, _text(document))
+
+
+def _document(db: Reader) -> dict[str, Any]:
+    """What is the active account's, signed out what nobody's; accounts are never added up."""
+    active = accounts.active(db)
+    owner = [active.account_id if active else LOCAL_ACCOUNT]
+    counts = outbox.counts(db, owner)
+    facts = accounts.sync_facts(db, active.account_id) if active else None
+    missing, known = history.missing(db, owner)
+    return {
         "account": active.email if active else None,
-        "accounts": [
-            {"account_id": one.account_id, "email": one.email, "url": one.url, "signed_in": one.signed_in}
-            for one in remembered
-        ],
+        "signed_in": active is not None and active.signed_in,
+        "accounts": [_account(db, one) for one in accounts.list_accounts(db)],
         "pending": counts.pending,
-        "synced": synced,
+        "synced": outbox.synced_count(db, owner),
         "rejected": counts.rejected,
+        "conflicts": counts.conflicts,
+        "missing": missing,
+        "known": known,
+        "signed_out_chats": chats.unadopted(db),
         "oldest_pending_seconds": _age(counts.oldest_pending_at),
         "last_success_at": facts.last_success_at if facts else None,
         "last_error": facts.last_error if facts else None,
     }
-    options.say(document, _text(document))
+
+
+def _account(db: Reader, one: Account) -> dict[str, Any]:
+    counts = outbox.counts(db, [one.account_id])
+    return {
+        "account_id": one.account_id,
+        "email": one.email,
+        "url": one.url,
+        "signed_in": one.signed_in,
+        "gone": one.gone,
+        "pending": counts.pending,
+        "rejected": counts.rejected,
+    }
 
 
 def _age(moment: str | None) -> float | None:
@@ -46,14 +66,22 @@ def _age(moment: str | None) -> float | None:
 
 def _text(document: dict[str, Any]) -> str:
     lines = [
-        f"Account        {document['account'] or 'signed out'}",
+        f"Account        {_who(document)}",
         f"Synced         {document['synced']}",
         f"Not yet synced {document['pending']}",
         f"Set aside      {document['rejected']}",
     ]
+    if document["missing"]:
+        lines.append(f"Not here yet   {document['missing']} of {document['known']}")
     if document["oldest_pending_seconds"] is not None:
         lines.append(f"Oldest waits   {document['oldest_pending_seconds']:.0f} s")
     lines.append(f"Last success   {document['last_success_at'] or 'never'}")
     if document["last_error"]:
         lines.append(f"Last error     {document['last_error']}")
     return "\n".join(lines)
+
+
+def _who(document: dict[str, Any]) -> str:
+    if document["account"] is None:
+        return "signed out"
+    return document["account"] if document["signed_in"] else f"{document['account']} (sign in again)"

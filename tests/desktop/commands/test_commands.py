@@ -205,7 +205,8 @@ def test_the_chats_of_an_account_that_is_not_active_are_out_of_reach(
     no_chat = _one_line(run(*verb, str(uuid4()), *rest))
 
     assert _one_line(run(*verb, foreign_chat, *rest)).split(" here:")[1] == no_chat.split(" here:")[1]
-    assert _rows(run("--json", "status"))[0]["pending"] == 1
+    (status,) = _rows(run("--json", "status"))
+    assert (status["pending"], status["accounts"][0]["pending"]) == (0, 1)
 
 
 def test_without_a_terminal_the_password_is_asked_for_by_naming_the_variable(
