@@ -11,7 +11,7 @@ from storage import backups, ballast, soundness
 from storage.connections import open_reader
 from storage.errors import StorageError
 from storage.schema import is_current
-from storage.translate import translated
+from storage.translate import lenient, translated
 
 _REPAIR: Final = "let Homing repair it, with homing doctor --repair; nothing is deleted"
 _WRONG_RANGES: Final = """
@@ -78,6 +78,7 @@ def _references(db: sqlite3.Connection) -> Check:
 
 
 def _texts(db: sqlite3.Connection) -> Check:
+    db.text_factory = lenient
     if found := sum(1 for _ in soundness.misfits(db)):
         return Check("texts", False, f"{found} messages are not what was written: {_REPAIR}")
     return Check("texts", True, "every message is what was written")

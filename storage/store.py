@@ -75,16 +75,20 @@ class Store:
         return self._readers.foreign_changes()
 
     def keep_backups(self) -> "Backup | None":
-        """Makes what is due of today's backup and the ballast; next to nothing when neither is.
+        """Makes what is due of today's backup and the ballast, and mends spoiled texts; most often there is nothing to do.
 
         Call it from time to time, on a thread that may take seconds: reads and writes go on meanwhile. Returns the
         backup that it made. Raises StoreCorrupt when it found damage, DiskFull when there is no room for a backup.
         """
-        from storage import backups
+        from storage import backups, healing
 
         ballast.keep(self.path.parent)
         now = self._clock()
-        return backups.make(self.path, now) if backups.is_due(self.path, now) else None
+        if not backups.is_due(self.path, now):
+            return None
+        made = backups.make(self.path, now)
+        healing.heal(self)
+        return made
 
     def close(self) -> None:
         """Finishes queued writes, tells the listeners, and closes. A second time does nothing."""
