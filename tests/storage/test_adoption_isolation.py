@@ -97,9 +97,12 @@ class Computer:
                 chats.pin(self.tx, chat_id)
 
     def set_project(self, place: int, other: int) -> None:
+        if (project_id := self.project(other)) is not None:
+            chats.set_project(self.tx, self.chat(place)[0], project_id)
+
+    def project(self, place: int) -> ProjectId | None:
         found = self.tx.db.execute("select project_id from projects order by rowid").fetchall()
-        if found:
-            chats.set_project(self.tx, self.chat(place)[0], found[other % len(found)][0])
+        return found[place % len(found)][0] if found else None
 
     def remove(self, place: int, other: int) -> None:
         chat_id, _ = self.chat(place)
@@ -155,15 +158,19 @@ class Computer:
                     change + 2, chat_id, self.mark(account_id), change + 1000, self.mark(account_id)
                 ),
                 context_change(change + 3, chat_id, self.mark(account_id)),
-                project_change(change + 4, self.mark(account_id), self.mark(account_id)),
+                project_change(
+                    change + 4, self.project(place) or self.mark(account_id), self.mark(account_id)
+                ),
             ]
         )
         inbox.apply(self.tx, account_id, page)
 
     def check(self) -> None:
         for mine, other in (ACCOUNTS, ACCOUNTS[::-1]):
-            leaves = str((outbox.load_parcel(self.tx.db, mine), errands.next(self.tx.db, mine)))
-            assert other not in leaves
+            parcel = outbox.load_parcel(self.tx.db, mine).parcel
+            assert other not in str((parcel, errands.next(self.tx.db, mine)))
+            for project_id in filter(None, (edit.fields.get("project_id") for edit in parcel.edits)):
+                assert projects.get(self.tx.db, project_id).account_id == mine
             for table in ("messages", "context", "errands", "snapshots", "projects", "chats"):
                 owned = (
                     "chat_id in (select chat_id from chats where account_id = ?)"
