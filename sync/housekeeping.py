@@ -22,6 +22,7 @@ from sync.engine.interface import (
     SignedIn,
     SignedOut,
     SyncRequested,
+    Woke,
 )
 from sync.engine_lock import EngineLock
 from sync.errors import AccountGone, SignInAgain
@@ -109,7 +110,7 @@ class Housekeeping:
 
     def woke(self, slept: float = 0.0) -> None:
         """The computer slept or its clock leapt: what was timed is timed anew, and realtime is joined again."""
-        self.post(NetworkChanged(True))
+        self.post(Woke(slept))
         self.connections.rejoin()
 
     def network_changed(self, *, online: bool) -> None:

@@ -14,7 +14,7 @@ from storage.store import Store, Transaction
 from sync import rounds
 from sync.admissions import Admissions
 from sync.backend import Backend, SupabaseBackend
-from sync.engine.interface import LocalCommitted
+from sync.engine.interface import HistoryWanted, LocalCommitted
 from sync.engine.machine import Engine
 from sync.engine_lock import EngineLock
 from sync.housekeeping import Housekeeping
@@ -142,7 +142,7 @@ class SyncService:
 
     def want_history(self, chat_id: ChatId, before: int | None) -> None:
         """Somebody looks at messages that are not here yet: below a number, or the newest ones."""
-        self._runner.post(LocalCommitted())
+        self._runner.post(HistoryWanted(chat_id, before))
 
     def sync_now(self) -> None:
         """Ask for a round at once; nobody waits for it."""
