@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from storage.snapshots import measured
 from tests.fakes.cluster import Caller, refusal
 
 CAP, WARNING = 50_000_000, 45_000_000
@@ -41,6 +42,20 @@ def test_what_was_saved_comes_back_with_the_hash_of_it(anna: Caller, project: st
         "project_id": project, "files": FILES, "summary": "s", "content_hash": expected,
         "octets": answer["octets"], "revision": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        'é \U0001f600 "\\/\b\f\n\r\t\x01\x1f\x7f\u2028',
+        {"b": 1, "a": 2, "aa": 3, "é": 4, "zz": 5, "A": 6},
+        [0, -1, 10**20, 1.0, 1.50, -0.0, 0.0, 1e20, 1e-7, 123456.789e3, 5e-324, True, None],
+        [[], {}, [{}], ""],
+    ],
+)
+def test_a_device_knows_the_hash_before_it_saves(anna: Caller, project: str, value: Any) -> None:
+    answer = anna.save_snapshot(project, {"files": {"file": value}, "summary": None})
+    assert measured({"file": value}, None) == (answer["content_hash"], answer["octets"])
 
 
 def test_a_retry_changes_nothing_whatever_it_expects(anna: Caller, project: str) -> None:
