@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -239,63 +238,6 @@ def test_a_full_disk_loses_nothing_and_passes(store: Store) -> None:
     store.write(lambda tx: tx.db.execute("pragma max_page_count = 1000000").fetchone()).result()
     say(store, "large", "words " * 10_000)
     assert ids(store) == ["large", "m1"]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte, where the machine lets us mount one."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if (
-        not sys.platform.startswith("linux")
-        or subprocess.run(mount, capture_output=True, check=False).returncode
-    ):
-        pytest.skip("no right to mount a small disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_really_full_disk_loses_nothing_acknowledged_and_passes(small_disk: Path) -> None:
-    """I32: reads go on, what was acknowledged stays, and writing resumes by itself."""
-    filler = small_disk / "filler"
-    filler.write_bytes(b"x" * 300_000)
-    store = Store.open(small_disk / "homing.sqlite3")
-    start(store)
-    acknowledged = fill_up(store)
-    failed = f"m{len(acknowledged)}"
-    assert ids(store) == acknowledged
-    with pytest.raises(DiskFull):
-        say(store, failed, "words " * 2000)
-    filler.unlink()
-    say(store, failed, "words " * 2000)
-    assert ids(store) == [failed, *acknowledged]
-    store.close()
-    store = Store.open(small_disk / "homing.sqlite3")
-    assert ids(store) == [failed, *acknowledged]
-    assert store.read(lambda db: db.execute("pragma integrity_check").fetchone()) == ("ok",)
-    store.close()
-
-
-def fill_up(store: Store) -> list[str]:
-    """Says things until the disk is full. Returns the ids that were acknowledged, newest first."""
-    acknowledged: list[str] = []
-    for number in range(1000):
-        try:
-            say(store, f"m{number}", "words " * 2000)
-        except DiskFull:
-            break
-        acknowledged.insert(0, f"m{number}")
-    assert 0 < len(acknowledged) < 1000
-    return acknowledged
-
-
-def test_a_disk_with_no_room_at_all_is_told_in_one_line(small_disk: Path) -> None:
-    with pytest.raises(OSError, match="No space"):
-        (small_disk / "filler").write_bytes(b"x" * 2_000_000)
-    for path in (small_disk / "homing.sqlite3", small_disk / "profiles" / "a" / "homing.sqlite3"):
-        with pytest.raises(DiskFull, match="free some space"):
-            Store.open(path)
 
 
 @pytest.mark.parametrize("what", [Commit.FAILS_BEFORE, Commit.FAILS_AFTER])
