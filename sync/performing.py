@@ -70,10 +70,17 @@ def perform(store: Store, effect: StoreEffect, most_changes: int = MOST_CHANGES)
 def _apply(store: Store, account_id: AccountId, page: ChangePage, most: int) -> bool:
     """Part after part, each with its own cursor (I11): what is stored when one fails stays right."""
 
-    def stored(part: ChangePage) -> bool:
-        return _write(store, lambda tx: inbox.apply(tx, account_id, part))
+    return all(_stored(store, account_id, part) for part in _parts(page, most))
 
-    return all(stored(part) for part in _parts(page, most))
+
+def _stored(store: Store, account_id: AccountId, part: ChangePage) -> bool:
+    def job(tx: Transaction) -> bool:
+        applied = inbox.apply(tx, account_id, part)
+        if applied and not part.more:
+            accounts.record_success(tx, account_id)
+        return applied
+
+    return _write(store, job)
 
 
 def _open_with(store: Store, account_id: AccountId, part: ChangePage) -> None:

@@ -387,7 +387,10 @@ class CountWork:
 
 @dataclass(frozen=True, slots=True)
 class ApplyChanges:
-    """Store a pulled page together with its cursor; answered by `ChangesApplied`."""
+    """Store a pulled page together with its cursor; answered by `ChangesApplied`.
+
+    With the last page it is noted that the account is level with its server.
+    """
 
     request: int
     account_id: AccountId
@@ -494,7 +497,7 @@ class RequeueChat:
 
 @dataclass(frozen=True, slots=True)
 class RecordSuccess:
-    """Note that the account is level with its server."""
+    """Note that the account is level with its server, where nothing had to be stored to see it."""
 
     request: int
     account_id: AccountId

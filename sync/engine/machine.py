@@ -162,6 +162,7 @@ class Engine:
                 rooms.heads.fall_due()
             case Timer.SETTLE:
                 rooms.pokes.waited()
+                rooms.paused = True
             case _:
                 assert_never(timer)
 
@@ -178,7 +179,7 @@ class Engine:
             case ApplyChanges(), ChangesApplied(_, applied):
                 rooms.page_stored(effect.page, applied)
             case AdvanceCursor(), ChangesApplied(_, applied):
-                rooms.pulling.moved(effect.span, applied)
+                rooms.pulling.saved(moved=applied)
             case ApplyHistory(), HistoryApplied(_, applied):
                 rooms.history_stored(applied)
             case CompareHeads(), HeadsCompared(_, suspects):

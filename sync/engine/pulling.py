@@ -30,6 +30,8 @@ class Pulling:
         """Start afresh for an account: the cursor comes from the store."""
         self._account = account
         self.cursor: Cursor | None = None
+        """Where the next pull starts: what is stored, and what this device changed itself behind that."""
+        self._stored: Cursor | None = None
         self.wanted = account is not None
         self.catching_up = account is not None
         self.level = False
@@ -68,9 +70,9 @@ class Pulling:
     def loaded(self, cursor: Cursor) -> None:
         """The store said how far it is. When somebody else wound it back, what is under way means nothing."""
         busy = self._applying is not None or self._moving
-        moved = self.cursor is not None and cursor != self.cursor and not busy
+        moved = self._stored is not None and cursor != self._stored and not busy
         if self.cursor is None or moved:
-            self.cursor = cursor
+            self.cursor = self._stored = cursor
         if moved:
             self._request = None
             self.wanted = True
@@ -79,7 +81,7 @@ class Pulling:
         """Ask for the next page if one is wanted and may be asked for."""
         if self._anew and self.still:
             self._anew = self.level = False
-            self.cursor = Cursor()
+            self.cursor = self._stored = Cursor()
         busy = self._request is not None or self._held is not None or self._moving or self._anew
         ready = self.cursor is not None and not busy
         if not (self.wanted and ready and self._gate.may_send and self._account):
@@ -130,39 +132,52 @@ class Pulling:
             self.contradicted()
             return
         self._rewinds = 0
-        self.cursor = Cursor(page.epoch, page.cursor)
+        self.cursor = self._stored = Cursor(page.epoch, page.cursor)
         self.level = not page.more
         self._proves = self._proves and page.more
         if self._held is not None:
             held, self._held = self._held, None
             self._apply(held)
         elif self.level:
-            self._finish()
+            self._rest()
 
-    def move(self, span: Span) -> None:
-        """Have the cursor pass what this device changed itself. Only while nothing is asked or stored."""
+    def skip(self, span: Span) -> None:
+        """What this device changed itself need not be pulled. Only while nothing is asked or stored."""
+        self.cursor = Cursor(span.epoch, span.head)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the cursor in the store is not where it could be."""
+        return self.cursor is not None and self.cursor != self._stored
+
+    def save(self) -> None:
+        """Have the cursor in the store moved up. Only while nothing is asked or stored."""
         assert self._account is not None
+        assert self.cursor is not None
+        assert self.cursor.epoch is not None
+        assert self._stored is not None
         self._moving = True
+        span = Span(self.cursor.epoch, self._stored.change, self.cursor.change)
         self._line.submit(AdvanceCursor(self._desk.next_request(), self._account, span))
 
-    def moved(self, span: Span, applied: bool) -> None:
-        """The cursor has moved, or was elsewhere."""
+    def saved(self, *, moved: bool) -> None:
+        """The cursor in the store has moved, or was elsewhere."""
         self._moving = False
-        if applied:
-            self.cursor = Cursor(span.epoch, span.head)
+        if moved:
+            self._stored = self.cursor
         else:
             self.lost()
 
     def opened(self, cursor: Cursor) -> None:
         """A new device knows all chats as they were at the cursor: go on from there."""
-        self.cursor = cursor
+        self.cursor = self._stored = cursor
         self.wanted = True
 
     def lost(self) -> None:
         """The store could not take the page: read from it how far it is, and pull again."""
         self._applying = self._held = self._request = None
         self._moving = False
-        self.cursor = None
+        self.cursor = self._stored = None
         self.wanted = True
 
     def contradicted(self) -> None:
@@ -188,15 +203,14 @@ class Pulling:
 
     def _apply(self, page: ChangePage) -> None:
         news = page.changes or page.reset or page.cursor != self.asked.change
-        if self.level and not (news or self._proves):
-            self._finish()
-            return
         assert self._account is not None
+        if self.level and not (news or self.behind or self._proves):
+            self._rest()
+            self._line.submit(RecordSuccess(self._desk.next_request(), self._account))
+            return
         self._applying = page
         self._line.submit(ApplyChanges(self._desk.next_request(), self._account, page))
 
-    def _finish(self) -> None:
-        assert self._account is not None
+    def _rest(self) -> None:
         self.catching_up = False
         self._desk.set_timer(Timer.POLL, POLL_LINKED if self.linked else POLL_ALONE)
-        self._line.submit(RecordSuccess(self._desk.next_request(), self._account))

@@ -73,7 +73,7 @@ class Pushing:
         elif self._shipment is None:
             if self.dirty:
                 self._load(ahead_of=None)
-        elif self._shipment.ahead is None and (self.dirty or not self._shipment.looked_ahead):
+        elif self._shipment.ahead is None and (self.dirty or self._shipment.looks_ahead):
             self._load(ahead_of=self._shipment)
 
     def loaded(self, work: ParcelWork, epoch: str | None) -> Errand | None:
@@ -166,7 +166,7 @@ class Pushing:
         after = {}
         if ahead_of is not None:
             after = ends(ahead_of.parcel)
-            ahead_of.looked_ahead = True
+            ahead_of.looks_ahead = False
         self.dirty = False
         self._loading, self._ahead_of = True, ahead_of
         request = self._desk.next_request()

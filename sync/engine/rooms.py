@@ -10,9 +10,9 @@ from sync.engine.errands import Errands
 from sync.engine.filling import Filling
 from sync.engine.gate import Gate
 from sync.engine.heads import HeadCheck
-from sync.engine.interface import WorkCounted
+from sync.engine.interface import Timer, WorkCounted
 from sync.engine.opening import Opening
-from sync.engine.pokes import Pokes
+from sync.engine.pokes import PATIENCE, Pokes
 from sync.engine.pulling import Pulling
 from sync.engine.pushing import Pushing
 from sync.engine.reporting import Reporting, Trouble
@@ -47,6 +47,7 @@ class Rooms:
         self.tickets = Tickets(self.desk)
         self.account: AccountId | None = None
         self.recovering = True
+        self.paused = False
         self._owes_pull = False
         self._pull_failed_last = False
 
@@ -248,12 +249,21 @@ class Rooms:
             self.pulling.wanted = True
 
     def _move_cursor(self) -> None:
-        """What this device pushed itself need not come back, if nobody else changed anything before it."""
-        pauses = self.pulling.wanted or not self.pushing.busy
-        if pauses and self.pulling.still and self.pulling.cursor is not None and not self.opening.holds_pull:
-            span = self.spans.next(self.pulling.cursor)
-            if span is not None:
-                self.pulling.move(span)
+        """What this device pushed itself need not come back, if nobody else changed anything before it.
+
+        In the store the cursor follows once the pushes have paused for a second: it costs a commit of its own.
+        """
+        if self.pulling.cursor is None or not self.pulling.still:
+            return
+        span = self.spans.next(self.pulling.cursor)
+        if span is not None:
+            self.pulling.skip(span)
+            self.paused = False
+        if self.pulling.behind and not self.pulling.wanted:
+            if self.paused:
+                self.pulling.save()
+            elif not (self.pushing.busy or self.desk.runs(Timer.SETTLE)):
+                self.desk.set_timer(Timer.SETTLE, PATIENCE)
 
     def _probes_by_push(self) -> bool:
         """A server that only fails to answer pulls still gets the messages."""

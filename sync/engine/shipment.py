@@ -10,21 +10,25 @@ from sync.engine.parcels import Item, items, kept, pack
 
 @dataclass(slots=True)
 class Shipment:
-    """A parcel under way. `epoch` is the server's as it was known when it left; `whole`: all of it was taken."""
+    """A parcel under way. `epoch` is the server's as it was known when it left; `whole`: all of it was taken.
+
+    `looks_ahead`: the store may well hold more, and was not asked yet; a single message is mostly all there is.
+    """
 
     parcel: Parcel
     epoch: str
     row: Narrowing[Item]
     request: int = 0
     whole: bool = True
-    looked_ahead: bool = False
+    looks_ahead: bool = False
     ahead: Parcel | None = None
     refused: frozenset[ChatId] = frozenset()
 
     @classmethod
     def of(cls, parcel: Parcel, epoch: str, most: int | None) -> "Shipment":
         """Sent in calls of at most so many items."""
-        return cls(parcel, epoch, Narrowing(items(parcel), most))
+        row = items(parcel)
+        return cls(parcel, epoch, Narrowing(row, most), looks_ahead=len(row) > 1)
 
     @property
     def call(self) -> Parcel:

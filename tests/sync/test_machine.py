@@ -141,8 +141,35 @@ def test_what_this_device_pushed_is_not_pulled_back() -> None:
     bench.hear(LocalCommitted())
     bench.hear(Poked(7))
     bench.take(span=Span(EPOCH, 0, 7))
+    assert len(bench.all(PullChanges)) == asked
+    assert bench.all(AdvanceCursor) == []
+    bench.fire(Timer.SETTLE)
     assert bench.last(AdvanceCursor).span == Span(EPOCH, 0, 7)
+    assert len(bench.all(PullChanges)) == asked
+
+
+def test_a_pull_starts_behind_what_this_device_pushed_and_stores_the_cursor_even_without_news() -> None:
+    bench = Bench()
+    bench.online()
+    bench.work = [said(1)]
+    bench.hear(LocalCommitted())
+    bench.take(span=Span(EPOCH, 0, 7))
+    stored = len(bench.all(ApplyChanges))
+    bench.hear(Poked(8))
+    assert bench.last(PullChanges).cursor == Cursor(EPOCH, 7)
+    bench.pull()
+    assert len(bench.all(ApplyChanges)) == stored + 1
     assert bench.cursor == Cursor(EPOCH, 7)
+
+
+def test_a_cursor_that_is_behind_its_own_pushes_is_not_taken_for_one_that_was_wound_back() -> None:
+    bench = Bench()
+    bench.online()
+    bench.work = [said(1)]
+    bench.hear(LocalCommitted())
+    bench.take(span=Span(EPOCH, 0, 7))
+    asked = len(bench.all(PullChanges))
+    bench.hear(LocalCommitted())
     assert len(bench.all(PullChanges)) == asked
 
 
@@ -156,7 +183,8 @@ def test_the_cursor_does_not_pass_what_another_device_changed_before_the_push() 
     bench.hear(Poked(4))
     assert bench.last(PullChanges).cursor == Cursor(EPOCH, 0)
     bench.pull(page(cursor=3))
-    assert bench.cursor == Cursor(EPOCH, 4)
+    bench.hear(Poked(9))
+    assert bench.last(PullChanges).cursor == Cursor(EPOCH, 4)
 
 
 def test_a_receipt_that_is_not_durable_moves_no_cursor() -> None:
@@ -166,7 +194,9 @@ def test_a_receipt_that_is_not_durable_moves_no_cursor() -> None:
     bench.hear(LocalCommitted())
     bench.holds_store = True
     bench.take(span=Span(EPOCH, 0, 1))
-    assert bench.all(AdvanceCursor) == []
+    bench.hear(Poked(9))
+    bench.fire(Timer.SETTLE)
+    assert bench.last(PullChanges).cursor == Cursor(EPOCH, 0)
 
 
 def test_a_hint_of_unknown_news_waits_a_second_for_our_own_push() -> None:
