@@ -4,7 +4,7 @@ import random
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -107,7 +107,10 @@ def spoil(path: Path, way: str, chance: random.Random) -> Spoiled:
 
 @dataclass(frozen=True)
 class Seen:
-    """All that a person sees, and whether Homing says that something is wrong."""
+    """What a person wrote and reads, and whether Homing says that something is wrong.
+
+    Times, ids of turns and reasons of refusals have no sum, and are not looked at.
+    """
 
     chats: tuple[Chat, ...] = ()
     messages: tuple[Message, ...] = ()
@@ -139,7 +142,10 @@ def _everything(db: Reader) -> Seen:
     for chat in listed:
         page = messages.page(db, chat.chat_id, limit=1000)
         found += page.messages
-    return Seen(tuple(listed), tuple(found))
+    return Seen(
+        tuple(replace(chat, created_at="", updated_at="", sync_error=None) for chat in listed),
+        tuple(replace(message, created_at="", turn_id=None, sync_error=None) for message in found),
+    )
 
 
 @dataclass(frozen=True)
