@@ -105,15 +105,15 @@ def to_send(edited: frozenset[str], offered: frozenset[str], values: Mapping[str
 
 def offer(tx: Transaction, edits: Sequence[Edit]) -> None:
     """Remembers that first saves are about to go out; to be durable before they do."""
-    for each in edits:
-        subject, key = _subject(each)
-        if not subject.creation.issubset(each.fields):
-            continue
-        row = _Row.read(tx.db, subject, key)
-        sent = {name for name, value in each.fields.items() if row.values[name] == value}
+    first = [each for each in edits if creates([each])]
+    for subject in (CHATS, PROJECTS):
+        versions = [(key, each.revision) for each in first for of, key in [_subject(each)] if of is subject]
+        # A row that was edited since it was read is sent once more anyway.
         tx.db.execute(
-            f"update {subject.table} set offered = ? where {subject.key} = ? and generation is null",
-            (_joined(row.edited & sent), key),
+            f"update {subject.table} as s set offered = s.edited from (select json_extract(value, '$[0]') as key, "
+            f"json_extract(value, '$[1]') as revision from json_each(?)) as sent "
+            f"where s.{subject.key} = sent.key and s.revision = sent.revision and s.generation is null",
+            (rows.encode(versions),),
         )
 
 
@@ -147,6 +147,22 @@ def confirm(
         take(tx, account_id, generation, change)
     if row.shadow is not None and (change is None or row.shadow["change"] > change.change):
         _take(tx, subject, key, generation, row.shadow["change"], row.shadow["values"])
+
+
+def confirm_plain(
+    tx: Transaction, account_id: AccountId, saved: Sequence[tuple[ChatEdit, ChatChange]]
+) -> set[ChatId]:
+    """As `confirm` for chats whose row on the server is what is here, all in one statement. Returns which they were."""
+    plain = [(edit.chat_id, edit.revision, change.change) for edit, change in saved if _shows(edit, change)]
+    found = tx.db.execute(
+        "update chats as c set edited = '', offered = '', sync_error = null, change = max(c.change, told.change), "
+        "generation = a.generation from (select json_extract(value, '$[0]') as chat_id, "
+        "json_extract(value, '$[1]') as revision, json_extract(value, '$[2]') as change from json_each(?1)) as told, "
+        "accounts as a where c.chat_id = told.chat_id and c.revision = told.revision and c.shadow is null "
+        "and c.account_id = ?2 and a.account_id = ?2 returning chat_id",
+        (rows.encode(plain), account_id),
+    ).fetchall()
+    return {chat_id for (chat_id,) in found}
 
 
 def refuse(tx: Transaction, account_id: AccountId, edit: Edit, reason: str | None) -> None:
@@ -198,6 +214,12 @@ def _arrived(subject: Subject, row: "_Row", values: Mapping[str, Any]) -> frozen
     if any(values[name] != subject.blank[name] for name in row.offered):
         return row.offered
     return frozenset(name for name in row.offered if row.values[name] == subject.blank[name])
+
+
+def _shows(edit: ChatEdit, change: ChatChange) -> bool:
+    return CREATION.issubset(edit.fields) and all(
+        getattr(change, name) == edit.fields.get(name, blank) for name, blank in CHATS.blank.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,20 @@ def record_edits(
     _record_projects(tx, account_id, parcel, receipt, cursor)
     sent = {edit.chat_id: edit for edit in parcel.edits}
     changes = {each.chat_id: each for each in receipt.changes if isinstance(each, ChatChange)}
+    accepted = [each.chat_id for each in receipt.chats if each.accepted]
+    plain = edits.confirm_plain(
+        tx,
+        account_id,
+        [
+            (sent[each], changes[each])
+            for each in accepted
+            if each in sent and each in changes and cursor < changes[each].change
+        ],
+    )
     for verdict in receipt.chats:
-        if edit := sent.get(verdict.chat_id):
+        if verdict.chat_id in plain:
+            tx.touch_chat(verdict.chat_id)
+        elif edit := sent.get(verdict.chat_id):
             _record_chat(tx, account_id, edit, verdict, changes.get(verdict.chat_id), cursor)
     incoming.set_aside_deleted(tx, [chat_id for chat_id, change in changes.items() if change.deleted])
 
