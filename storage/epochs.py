@@ -23,6 +23,7 @@ def begin(tx: Transaction, account_id: AccountId) -> int:
     """Starts the next generation; everything held counts as lost until the server shows it again."""
     tx.db.execute(
         "update accounts set generation = generation + 1, recovering = max(recovering, exists ("
+        "  select 1 from projects p where p.account_id = ?1 and p.generation is not null), exists ("
         "  select 1 from chats c where c.account_id = ?1 and c.deleted_at is null and (c.generation is not null "
         "  or exists (select 1 from messages m where m.chat_id = c.chat_id and m.sequence_num is not null "
         "  and m.deleted_at is null)))) where account_id = ?1",

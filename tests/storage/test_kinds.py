@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from storage import chats, context, errands, kinds, projects, snapshots, usage
+from storage import chats, context, errands, inbox, kinds, projects, snapshots, usage
 from storage.context import Resource
 from storage.exchange import (
+    ChangePage,
     ContextChange,
     ErrandKind,
     ProjectChange,
@@ -69,6 +70,13 @@ def test_what_waited_before_waits_once(store: Store, account: AccountId) -> None
     store.write(lambda tx: context.pin(tx, CHAT, [Resource("a", "document", "x")])).result()
     rewind(store, account, [project_change(1, P)])
     assert [kind for kind, _ in waiting(store)] == [ErrandKind.SAVE_SNAPSHOT, ErrandKind.PIN_CONTEXT]
+
+
+def test_an_account_that_has_only_projects_recovers_too(store: Store, account: AccountId) -> None:
+    for epoch, changes in (("epoch-1", [project_change(1, P)]), ("epoch-2", [])):
+        page = ChangePage(epoch, len(changes), len(changes), False, True, tuple(changes))
+        store.write(lambda tx, page=page: inbox.apply(tx, account, page)).result()  # type: ignore[misc]  # bound per turn
+    assert [each.project_id for each in edited(store, account)] == [P]
 
 
 def test_usage_is_summed_and_twice_is_as_good_as_once(store: Store, account: AccountId) -> None:
