@@ -133,20 +133,6 @@ def gap_above(db: Reader, chat_id: ChatId, after: Position) -> Hole | None:
     return gaps.above(db, chat_id, number, following and following[0] - 1, [])
 
 
-def retry(tx: Transaction, chat_id: ChatId, message_id: MessageId) -> Message:
-    """Queues a message that was set aside again. Raises InvalidMessage when it is not here."""
-    tx.db.execute(
-        "update messages set sync_state = 'pending', sync_error = null "
-        "where chat_id = ? and message_id = ? and sync_state = 'rejected'",
-        (chat_id, message_id),
-    )
-    tx.db.execute("update chats set sync_error = null where chat_id = ?", (chat_id,))
-    tx.touch_messages(chat_id)
-    if (message := get(tx.db, chat_id, message_id)) is None:
-        raise InvalidMessage("This message is not here any more: choose another")
-    return message
-
-
 def _stored(db: Reader, chat_id: ChatId, message_id: MessageId) -> tuple[Any, ...] | None:
     row: tuple[Any, ...] | None = db.execute(
         f"select {rows.MESSAGE}, sync_state = 'synced' and deleted_at is not null from messages where chat_id = ? and message_id = ?",

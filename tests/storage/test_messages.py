@@ -1,6 +1,6 @@
 import pytest
 
-from storage import chats, messages, outbox
+from storage import aside, chats, messages, outbox
 from storage.errors import InvalidMessage, UnknownChat
 from storage.exchange import VerdictStatus
 from storage.records import AccountId, Chat, ChatId, MessageId, Position, Role, SyncState
@@ -109,11 +109,11 @@ def test_a_rejected_message_can_be_tried_again(store: Store, account: AccountId)
     chat = store.write(lambda tx: chats.create(tx, "Trip", account_id=account)).result()
     message_id = say(store, chat, "Hello")
     store.write(lambda tx: outbox.set_aside(tx, chat.chat_id, [message_id], "Too big")).result()
-    aside = store.read(lambda db: messages.get(db, chat.chat_id, message_id))
-    assert aside is not None
-    assert (aside.sync_state, aside.sync_error) == (SyncState.REJECTED, "Too big")
+    held = store.read(lambda db: messages.get(db, chat.chat_id, message_id))
+    assert held is not None
+    assert (held.sync_state, held.sync_error) == (SyncState.REJECTED, "Too big")
     assert store.read(lambda db: outbox.load_work(db, account)).batch is None
-    again = store.write(lambda tx: messages.retry(tx, chat.chat_id, message_id)).result()
+    again = store.write(lambda tx: aside.retry(tx, chat.chat_id, message_id)).result()
     assert (again.sync_state, again.sync_error) == (SyncState.PENDING, None)
     assert store.read(lambda db: outbox.load_work(db, account)).batch is not None
 

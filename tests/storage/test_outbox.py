@@ -1,6 +1,6 @@
 import pytest
 
-from storage import accounts, chats, inbox, messages, outbox
+from storage import accounts, aside, chats, inbox, messages, outbox
 from storage.errors import UnknownChat
 from storage.exchange import ChatChange, ChatVerdict, MessageChange, VerdictStatus
 from storage.incoming import CHAT_DELETED
@@ -291,7 +291,7 @@ def test_a_chat_that_comes_back_leaves_it_to_the_person_to_send_again(
     pull(store, account, chat_change(2, "a"))
     assert states(store, chat) == {"m1": (SyncState.REJECTED, None)}
     assert batch(store, account) is None
-    store.write(lambda tx: messages.retry(tx, chat, MessageId("m1"))).result()
+    store.write(lambda tx: aside.retry(tx, chat, MessageId("m1"))).result()
     assert batch(store, account) == ("a", ["m1"])
 
 
@@ -299,7 +299,7 @@ def test_what_is_retried_in_a_deleted_chat_is_the_servers_to_judge(store: Store,
     chat = talk(store, account, "a", "m1")
     confirm_chats(store, account)
     pull(store, account, chat_change(1, "a", deleted=True), reset=True)
-    store.write(lambda tx: messages.retry(tx, chat, MessageId("m1"))).result()
+    store.write(lambda tx: aside.retry(tx, chat, MessageId("m1"))).result()
     assert batch(store, account) == ("a", ["m1"])
     assert figures(store, account) == (1, 0)
     assert len(store.read(lambda db: chats.list_chats(db, [account]))) == 1
