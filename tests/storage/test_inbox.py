@@ -147,7 +147,7 @@ def test_adopting_a_chat_that_a_pull_passed_over_asks_for_what_there_is_again(
 ) -> None:
     store.write(lambda tx: chats.create(tx, "Mine", chat_id=CHAT)).result()
     apply(store, account, change_page([chat_change(1, CHAT), message_change(2, CHAT, "m1", 1)], reset=True))
-    store.write(lambda tx: tx.db.execute("update accounts set opened = 1") and None).result()
+    store.write(lambda tx: tx.db.execute("update accounts set opened = 1").rowcount).result()
     held = store.read(lambda db: inbox.cursor(db, account))
     store.write(lambda tx: chats.adopt(tx, account)).result()
     assert store.read(lambda db: inbox.cursor(db, account)) == held
