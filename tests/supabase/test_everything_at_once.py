@@ -91,6 +91,15 @@ def _pin(chance: random.Random) -> Arguments:
     return {"p_chat_id": chance.choice(CHATS), "p_resources": [resource() for _ in range(3)]}
 
 
+def _push(chance: random.Random) -> Arguments:
+    batches = [
+        {"chat_id": chat, "messages": _append(chance)["p_messages"]}
+        for chat in chance.sample(CHATS + FORKS, chance.randint(1, 4))
+    ]
+    projects = _save_projects(chance) if chance.random() < 0.3 else {"p_projects": []}
+    return _save_chats(chance) | projects | {"p_batches": batches}
+
+
 CALLED: Mapping[str, Callable[[random.Random], Arguments]] = {
     "append_messages": _append,
     "begin_turn": lambda chance: (
@@ -127,6 +136,11 @@ CALLED: Mapping[str, Callable[[random.Random], Arguments]] = {
     "list_messages": lambda chance: {"p_chat_id": chance.choice(CHATS)},
     "pin_context": _pin,
     "pull_changes": lambda chance: {"p_epoch": None, "p_cursor": 0, "p_limit": 20},
+    "pull_history": lambda chance: {
+        "p_holes": [{"chat_id": chat, "first": 1, "last": chance.randrange(500)} for chat in CHATS]
+    },
+    "pull_summary": lambda chance: {"p_epoch": None, "p_cursor": 0, "p_limit": 20},
+    "push_changes": _push,
     "save_chats": _save_chats,
     "save_projects": _save_projects,
     "save_snapshot": _save_snapshot,
