@@ -10,13 +10,12 @@ from typing import Final
 
 import apsw
 import pytest
-from sqlite_utils import Database
 
 from storage import backups, chats, inbox, messages
 from storage.errors import StorageError
-from storage.migrations import MIGRATIONS
 from storage.records import ChatId, MessageId
 from storage.store import Store, Transaction
+from tests.fakes import old_store
 from tests.fakes.changes import change_page, message_change
 from tests.fakes.inhabited import ACTIVE, OWN, PULLED, fill
 from tests.fakes.python_disk import Disk
@@ -98,23 +97,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of the first release, as that release left it."""
     path = tmp_path_factory.mktemp("old") / "homing.sqlite3"
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("pragma journal_mode = wal")
-        db = Database(connection, recursive_triggers=False)
-        MIGRATIONS.apply(db, stop_before="m0002_ranges")
-        at = "2026-01-01T00:00:00.000Z"
-        connection.execute(
-            "insert into chats (chat_id, account_id, title, created_at, updated_at, activity) values (?, 'local', 'A', ?, ?, 1)",
-            (OWN, at, at),
-        )
-        for number in range(3):
-            connection.execute(
-                "insert into messages (chat_id, message_id, role, content, status, sync_state, created_at) "
-                "values (?, ?, 'user', '[]', 'complete', 'pending', ?)",
-                (OWN, f"m{number}", at),
-            )
+    old_store.make(path, OWN)
     return path
 
 

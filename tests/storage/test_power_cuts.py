@@ -11,7 +11,7 @@ import pytest
 from storage import accounts, chats, connections, inbox, messages
 from storage.records import Account, AccountId, ChatId, MessageId
 from storage.store import Lane, Store, Transaction
-from tests.fakes import power_cut
+from tests.fakes import old_store, power_cut
 from tests.fakes.changes import change_page, message_change
 from tests.fakes.python_disk import Disk, Entry
 
@@ -109,6 +109,24 @@ def test_a_weaker_setting_loses_something(tmp_path: Path, synchronous: str) -> N
     found = spoilt(diary, tmp_path / "ruins" / "homing.sqlite3", 100, SEED)
     assert len(found) > 20
     assert any("lost" in each or "damaged" in each for each in found)
+
+
+def test_a_migration_that_loses_power_begins_anew(tmp_path: Path) -> None:
+    """I31: one transaction, so each cut leaves the old store or the new one, and a backup of the old one."""
+    lived, path = tmp_path / "lived" / "homing.sqlite3", tmp_path / "ruins" / "homing.sqlite3"
+    old_store.make(lived, OWN)
+    disk = Disk(lived)
+    disk.diary.append(Entry("write", "", 0, lived.read_bytes()))
+    disk.diary.append(Entry("sync", ""))
+    disk.note("an old store")
+    with disk.under_the_store():
+        Store.open(lived).close()
+    for ruins in power_cut.cuts(disk.diary, 60, random.Random(SEED)):
+        ruins.lay(path)
+        store = Store.open(path)
+        page = store.read(lambda db: messages.page(db, OWN))
+        assert [message.message_id for message in page.messages] == ["m2", "m1", "m0"]
+        store.close()
 
 
 @pytest.mark.long
