@@ -1,12 +1,24 @@
+from dataclasses import replace
+
 import pytest
 
-from storage import accounts, aside, chats, inbox, messages, outbox
+from storage import accounts, aside, chats, history, inbox, messages, outbox
 from storage.errors import UnknownChat
-from storage.exchange import ChatChange, ChatVerdict, MessageChange, VerdictStatus
+from storage.exchange import (
+    BatchFault,
+    BatchVerdict,
+    ChatChange,
+    ChatVerdict,
+    MessageChange,
+    Parcel,
+    Receipt,
+    Span,
+    VerdictStatus,
+)
 from storage.incoming import CHAT_DELETED
-from storage.records import LOCAL_ACCOUNT, Account, AccountId, ChatId, MessageId, SyncState
+from storage.records import LOCAL_ACCOUNT, Account, AccountId, ChatId, Counts, Cursor, MessageId, SyncState
 from storage.store import Store, Transaction
-from tests.fakes.changes import change_page, chat_change, message_change, verdict
+from tests.fakes.changes import change_page, chat_change, message_change, receipt, verdict
 
 
 def talk(store: Store, account: AccountId, chat_id: str, *ids: str, words: str = "hi") -> ChatId:
@@ -317,3 +329,161 @@ def test_the_tally_counts_what_was_confirmed_and_what_arrived(store: Store, acco
     for _ in range(2):
         pull(store, account, own, other, lost_answer)
     assert store.read(lambda db: accounts.tallied(db, account)) == accounts.Tally(pushed=2, pulled=1)
+
+
+def parcel(store: Store, account: AccountId, **options: object) -> Parcel:
+    return store.read(lambda db: outbox.load_parcel(db, account, **options)).parcel  # type: ignore[arg-type]  # passed on
+
+
+def batches(parcel: Parcel) -> list[tuple[str, list[str]]]:
+    return [(batch.chat_id, [message.message_id for message in batch.messages]) for batch in parcel.batches]
+
+
+def record(store: Store, account: AccountId, sent: Parcel, told: Receipt, epoch: str | None = None) -> None:
+    store.write(lambda tx: outbox.record_receipt(tx, account, epoch, sent, told)).result()
+
+
+def test_a_parcel_holds_many_chats_in_the_order_in_which_they_waited(
+    store: Store, account: AccountId
+) -> None:
+    for chat, known in (("b", "b1"), ("a", "a1"), ("b", "b2"), ("c", "c1")):
+        talk(store, account, chat, known)
+    sent = parcel(store, account)
+    assert batches(sent) == [("b", ["b1", "b2"]), ("a", ["a1"]), ("c", ["c1"])]
+    assert [edit.chat_id for edit in sent.edits] == ["b", "a", "c"]
+    assert batches(parcel(store, account, max_messages=3)) == [("b", ["b1", "b2"]), ("a", ["a1"])]
+    assert batches(parcel(store, account, blocked=frozenset({"b", "c"}))) == [("a", ["a1"])]
+
+
+def test_a_parcel_goes_on_behind_what_is_in_flight(store: Store, account: AccountId) -> None:
+    first = talk(store, account, "a", "a1", "a2", "a3")
+    second = talk(store, account, "b", "b1")
+    after = {first: order(store, first, "a2"), second: order(store, second, "b1")}
+    assert batches(parcel(store, account, after=after)) == [("a", ["a3"])]
+
+
+def test_a_parcel_is_bounded_in_bytes_but_never_empty(store: Store, account: AccountId) -> None:
+    talk(store, account, "a", "a1", "a2", words="x" * 1000)
+    talk(store, account, "b", "b1", words="x" * 1000)
+    assert batches(parcel(store, account, max_bytes=10)) == [("a", ["a1"])]
+    assert batches(parcel(store, account, max_bytes=3000)) == [("a", ["a1", "a2"])]
+    assert batches(parcel(store, account, max_bytes=4000)) == [("a", ["a1", "a2"]), ("b", ["b1"])]
+
+
+def test_a_chat_goes_only_with_its_creation_or_after_it(store: Store, account: AccountId) -> None:
+    talk(store, account, "made", "m1")
+    sent = parcel(store, account)
+    record(store, account, sent, receipt(sent))
+    talk(store, account, "made", "m2")
+    talk(store, account, "new", "n1")
+    talk(store, account, "refused", "r1")
+    store.write(
+        lambda tx: tx.db.execute("update chats set sync_error = 'No' where chat_id = 'refused'").rowcount
+    ).result()
+    sent = parcel(store, account)
+    assert batches(sent) == [("made", ["m2"]), ("new", ["n1"])]
+    assert [edit.chat_id for edit in sent.edits] == ["new"]
+
+
+def test_a_receipt_settles_chats_and_messages_at_once(store: Store, account: AccountId) -> None:
+    first, second = talk(store, account, "a", "a1", "a2"), talk(store, account, "b", "b1")
+    sent = parcel(store, account)
+    record(store, account, sent, receipt(sent))
+    assert states(store, first) == {"a1": (SyncState.SYNCED, 1), "a2": (SyncState.SYNCED, 2)}
+    assert states(store, second) == {"b1": (SyncState.SYNCED, 1)}
+    assert parcel(store, account) == Parcel((), (), ())
+    assert store.read(lambda db: outbox.counts(db, [account])) == Counts(0, 0, None)
+    assert store.read(lambda db: accounts.tallied(db, account)).pushed == 3
+    assert store.read(lambda db: history.missing(db, [account])) == (0, 3)
+
+
+def test_a_batch_with_a_fault_stays_as_it_is(store: Store, account: AccountId) -> None:
+    talk(store, account, "a", "a1")
+    talk(store, account, "b", "b1")
+    sent = parcel(store, account)
+    told = receipt(sent)
+    faulty = BatchVerdict(ChatId("a"), BatchFault.UNKNOWN, ())
+    record(store, account, sent, replace(told, batches=(faulty, told.batches[1])))
+    assert batches(parcel(store, account)) == [("a", ["a1"])]
+
+
+@pytest.mark.parametrize(("sent_in", "answered_in"), [("epoch-0", "epoch-1"), ("epoch-1", "epoch-2")])
+def test_a_receipt_of_another_epoch_changes_nothing(
+    store: Store, account: AccountId, sent_in: str, answered_in: str
+) -> None:
+    chat = talk(store, account, "a", "a1")
+    pull(store, account, reset=True)
+    sent = parcel(store, account)
+    told = receipt(sent, span=Span(answered_in, 0, 2), first=7)
+    record(store, account, sent, told, sent_in)
+    assert states(store, chat) == {"a1": (SyncState.PENDING, None)}
+    assert parcel(store, account) == sent
+    record(store, account, sent, receipt(sent, span=Span("epoch-1", 0, 2)), "epoch-1")
+    assert states(store, chat) == {"a1": (SyncState.SYNCED, 1)}
+
+
+def test_a_pull_that_a_receipt_overtook_does_not_undo_the_chat(store: Store, account: AccountId) -> None:
+    talk(store, account, "a", "a1")
+    store.write(lambda tx: chats.rename(tx, ChatId("a"), "Mine")).result()
+    pull(store, account, reset=True)
+    sent = parcel(store, account)
+    told = replace(receipt(sent, span=Span("epoch-1", 5, 6)), changes=(chat_change(6, "a", "Mine"),))
+    record(store, account, sent, told, "epoch-1")
+    pull(store, account, chat_change(5, "a", "Older"))
+    assert store.read(lambda db: chats.get(db, ChatId("a"))).title == "Mine"
+
+
+def test_the_cursor_skips_what_this_device_pushed_only_from_right_before(
+    store: Store, account: AccountId
+) -> None:
+    pull(store, account, chat_change(4, "a"), reset=True)
+
+    def advance(epoch: str, before: int, head: int) -> bool:
+        return store.write(lambda tx: inbox.advance(tx, account, Span(epoch, before, head))).result()
+
+    assert not advance("epoch-2", 4, 9)
+    assert not advance("epoch-1", 3, 9)
+    assert not advance("epoch-1", 5, 9)
+    assert advance("epoch-1", 4, 9)
+    assert not advance("epoch-1", 4, 9)
+    assert store.read(lambda db: inbox.cursor(db, account)) == Cursor("epoch-1", 9)
+
+
+def test_a_damaged_row_never_reaches_the_server(store: Store, account: AccountId) -> None:
+    chat = talk(store, account, "a", "a1", "a2")
+    damage = "update messages set content = replace(content, 'hi', 'ho') where message_id = 'a1'"
+    store.write(lambda tx: tx.db.execute(damage).rowcount).result()
+    assert batches(parcel(store, account)) == [("a", ["a2"])]
+    message = store.read(lambda db: messages.get(db, chat, MessageId("a1")))
+    assert message is not None
+    assert "cannot be read" in message.content[0]["text"]
+
+
+@pytest.mark.parametrize("first", ["row", "verdict"])
+def test_both_texts_of_a_conflict_are_kept(store: Store, account: AccountId, first: str) -> None:
+    chat = talk(store, account, "a", "m1", words="mine")
+    pull(store, account, chat_change(1, "a"), reset=True)
+    told = [verdict("m1", VerdictStatus.CONFLICT, 4)]
+
+    def judge() -> None:
+        store.write(lambda tx: outbox.record_verdicts(tx, account, "epoch-1", chat, told)).result()
+
+    def show() -> None:
+        pull(store, account, message_change(2, "a", "m1", 4, "theirs", revision=3))
+
+    for step in (show, judge) if first == "row" else (judge, show):
+        step()
+    (kept,) = store.read(
+        lambda db: db.execute("select message_id, sequence_num, content, revision from conflicts").fetchall()
+    )
+    assert kept == ("m1", 4, '[{"type":"text","text":"theirs"}]', 3)
+    (mine,) = store.read(lambda db: messages.page(db, chat)).messages
+    assert (mine.content[0]["text"], mine.sync_state) == ("mine", SyncState.REJECTED)
+    assert store.read(lambda db: outbox.counts(db, [account])) == Counts(0, 1, None, 1)
+
+
+def test_a_conflict_is_over_when_the_server_s_text_goes(store: Store, account: AccountId) -> None:
+    talk(store, account, "a", "m1", words="mine")
+    pull(store, account, chat_change(1, "a"), message_change(2, "a", "m1", 4, "theirs"), reset=True)
+    pull(store, account, message_change(3, "a", "m1", 4, revision=2, deleted=True))
+    assert store.read(lambda db: db.execute("select count(*) from conflicts").fetchone()[0]) == 0
