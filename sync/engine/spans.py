@@ -25,11 +25,13 @@ class Spans:
             self._spans.append(span)
 
     def next(self, cursor: Cursor) -> Span | None:
-        """Where the cursor may move without a pull."""
+        """Where the cursor may move without a pull: it stands at such a stretch, or within one."""
         while self._spans and (self._spans[0].epoch != cursor.epoch or self._spans[0].head <= cursor.change):
             self._spans.popleft()
         first = self._spans[0] if self._spans else None
-        return first if first is not None and first.before == cursor.change else None
+        if first is None or first.before > cursor.change:
+            return None
+        return Span(first.epoch, cursor.change, first.head)
 
     def reach(self, cursor: Cursor) -> int:
         """The last change that is known here, counted from the cursor without a break."""
