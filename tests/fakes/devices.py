@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from storage import chats, messages
 from storage.records import AccountId, ChatId, MessageId
 from storage.store import Reader, Store
 from sync.login.vault import SessionStoreKind
 from sync.service import SyncService
-from tests.fakes.served import PASSWORD, Served
+from tests.fakes.served import PASSWORD
 from tests.fakes.turns import words_of
 
 
@@ -54,8 +55,18 @@ class Device:
         return self.store.read(lambda db: messages.get(db, ChatId(chat), MessageId(message_id))) is not None
 
 
+class Address(Protocol):
+    """Where a server is."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def key(self) -> str: ...
+
+
 @contextmanager
-def device(folder: Path, served: Served, email: str) -> Iterator[Device]:
+def device(folder: Path, served: Address, email: str) -> Iterator[Device]:
     """A device that signed in and syncs when told to."""
     store = Store.open(folder / "homing.sqlite3")
     service = SyncService(store, folder, session_store=SessionStoreKind.FILE, realtime=False)

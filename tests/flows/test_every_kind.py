@@ -1,0 +1,114 @@
+"""Every kind travels both ways between two devices and a real server, whoever was offline meanwhile."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from storage import chats, context, errands, messages, projects, removal, snapshots
+from storage.context import Resource
+from storage.records import ChatId, MessageId
+from storage.store import Reader, Transaction
+from tests.fakes.devices import Device, device
+from tests.fakes.served import PASSWORD
+from tests.flows.homing_process import Server
+
+
+@pytest.fixture
+def both(tmp_path: Path, server: Server) -> Iterator[tuple[Device, Device]]:
+    email = f"{uuid.uuid4().hex}@example.test"
+    signed_up = httpx.post(
+        f"{server.url}/auth/v1/signup",
+        headers={"apikey": server.key},
+        json={"email": email, "password": PASSWORD},
+    )
+    signed_up.raise_for_status()
+    with ExitStack() as stack:
+        yield (
+            stack.enter_context(device(tmp_path / "laptop", server, email)),
+            stack.enter_context(device(tmp_path / "desktop", server, email)),
+        )
+
+
+def test_projects_context_snapshots_deletions_and_fields_converge(both: tuple[Device, Device]) -> None:
+    laptop, desktop = both
+    chat = ChatId(laptop.new_chat("Trip"))
+    said = [MessageId(laptop.say(chat, words)) for words in ("one", "two", "three")]
+
+    def work(tx: Transaction) -> None:
+        home = projects.create(tx, "Home", account_id=laptop.account)
+        chats.set_project(tx, chat, home.project_id)
+        snapshots.save(tx, home.project_id, {"a.txt": "hello"}, "first")
+        context.pin(
+            tx, chat, [Resource("a.md", "document", "see <!-- x --> here"), Resource("b.md", "skill", "b")]
+        )
+
+    laptop.store.write(work).result(30)
+    converge(laptop, desktop)
+    assert [source for source, *_ in seen(laptop)["pinned"]] == ["a.md", "b.md"]
+
+    def more(tx: Transaction) -> None:
+        (home,) = projects.list_projects(tx.db, [desktop.account])
+        projects.rename(tx, home.project_id, "House")
+        context.unpin(tx, chat, ["b.md"])
+        removal.delete(tx, chat, [said[1]])
+        chats.pin(tx, chat)
+
+    desktop.store.write(more).result(30)
+    laptop.store.write(lambda tx: chats.rename(tx, chat, "Journey")).result(30)
+    hidden = MessageId(laptop.say(chat, "four"))
+    laptop.store.write(lambda tx: removal.delete(tx, chat, [hidden])).result(30)
+    converge(desktop, laptop)
+    assert seen(laptop)["chats"] == [("Journey", True, False)]
+    assert seen(laptop)["messages"] == [said[0], said[2]]
+    assert seen(laptop)["projects"] == ["House"]
+
+    laptop.store.write(lambda tx: removal.clear(tx, chat)).result(30)
+    again = MessageId(desktop.say(chat, "five"))
+    converge(laptop, desktop)
+    assert seen(desktop)["messages"] == [again]
+
+    desktop.store.write(lambda tx: chats.delete(tx, chat)).result(30)
+    laptop.store.write(lambda tx: chats.rename(tx, chat, "Later")).result(30)
+    converge(laptop, desktop)
+    assert seen(laptop)["chats"] == [("Later", True, True)]
+    assert laptop.shown() == desktop.shown() == {}
+
+
+def converge(one: Device, other: Device) -> None:
+    for each in (one, other, one, other):
+        each.sync()
+    assert seen(one) == seen(other)
+    for each in (one, other):
+        assert each.store.read(lambda db: db.execute("select count(*) from errands").fetchone()) == (0,)
+        assert each.store.read(lambda db: errands.refused(db, [one.account])) == []
+
+
+def seen(each: Device) -> dict[str, Any]:
+    def read(db: Reader) -> dict[str, Any]:
+        held = [ChatId(row[0]) for row in db.execute("select chat_id from chats order by chat_id").fetchall()]
+        known = [chats.get(db, chat_id) for chat_id in held]
+        grouped = projects.list_projects(db, [each.account])
+        files = [snapshots.get(db, project.project_id) for project in grouped]
+        return {
+            "chats": [(chat.title, chat.pinned, chat.deleted) for chat in known],
+            "members": [chat.project_id for chat in known],
+            "messages": [
+                message.message_id
+                for chat_id in held
+                for message in reversed(messages.page(db, chat_id).messages)
+            ],
+            "pinned": [
+                (pinned.source, pinned.body, pinned.status, pinned.pending)
+                for chat_id in held
+                for pinned in context.list_pinned(db, chat_id)
+            ],
+            "projects": [project.name for project in grouped],
+            "files": [(one.content_hash, one.revision, one.pending) for one in files if one],
+        }
+
+    return each.store.read(read)
