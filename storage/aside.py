@@ -11,7 +11,7 @@ from storage import errands, messages, rows
 from storage.checksums import checksum
 from storage.content import normalise
 from storage.errors import InvalidMessage, UnknownChat
-from storage.records import AccountId, ChatId, Message, MessageId, Part
+from storage.records import AccountId, ChatId, Message, MessageId, Part, SyncState
 from storage.transaction import Reader, Transaction
 
 _NAMESPACE: Final = UUID("6d1f6a0e-5a0c-4c0f-9d0a-3f3f1f0f7a11")
@@ -85,7 +85,7 @@ def conflict(db: Reader, chat_id: ChatId, message_id: MessageId) -> tuple[Messag
     """The text here and the one on the server that has the same id; None where there is no such choice."""
     theirs = db.execute(f"{_THEIRS} from conflicts {_KEY}", (chat_id, message_id)).fetchone()
     mine = messages.get(db, chat_id, message_id)
-    if theirs is None or mine is None:
+    if theirs is None or mine is None or mine.sync_state is not SyncState.REJECTED:
         return None
     return mine, rows.message(theirs)
 
