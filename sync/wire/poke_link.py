@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sync.errors import Unreachable
 from sync.protocol import POKE_EVENT, poke_topic
-from sync.wire.endpoint import Endpoint
+from sync.wire.endpoint import Endpoint, is_loopback
 
 if TYPE_CHECKING:
     from realtime import (
@@ -61,7 +61,7 @@ class PokeLink:
             timeout=ANSWER_SECONDS,
         )
         self._client = client
-        await client.connect()
+        await self._connect(client)
         self._require_same_host(client)
         await self.set_token(token)
         if client._listen_task is not None:
@@ -128,6 +128,18 @@ class PokeLink:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _connect(self, client: "AsyncRealtimeClient") -> None:
+        if is_loopback(urlsplit(self._server.url).hostname or ""):
+            # As for requests: no proxy stands between this computer and itself. The client's own connect() asks one.
+            from websockets import connect
+
+            client._ws_connection = await connect(
+                client.endpoint_url(), open_timeout=ANSWER_SECONDS, proxy=None
+            )
+            await client._on_connect()
+        else:
+            await client.connect()
 
     def _on_broadcast(self, told: object) -> None:
         head, before = _head(told), self._poke

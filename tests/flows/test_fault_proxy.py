@@ -76,7 +76,7 @@ def numbered(one: Computer, chat: ChatId) -> list[tuple[int | None, str]]:
     return [(message.sequence_num, message.content[0]["text"]) for message in one.history(chat)]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 41))])
 def test_after_any_network_nothing_is_lost_doubled_or_out_of_order(
     tmp_path: Path, server: Server, seed: int
 ) -> None:

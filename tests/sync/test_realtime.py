@@ -283,6 +283,19 @@ def test_a_nudge_cuts_the_pause_short() -> None:
     run(act)
 
 
+def test_a_server_on_this_computer_is_joined_past_any_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    async def act(topics: Topics) -> None:
+        async with listening(topics.url) as (heard, _):
+            await heard.until("up")
+            await topics.poke()
+            await heard.until("up", "poke")
+
+    run(act)
+
+
 def test_after_a_sleep_the_link_is_made_anew_at_once_though_it_looks_alive() -> None:
     async def act(topics: Topics) -> None:
         async with listening(topics.url, pause=3600) as (heard, pokes):

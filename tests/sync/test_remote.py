@@ -335,20 +335,50 @@ def test_a_server_on_this_computer_is_reached_past_any_proxy(monkeypatch: pytest
     assert page.head == 0
 
 
-def test_another_server_is_reached_through_the_proxy_of_the_environment(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(403), "The proxy of this network refuses"),
+        (Answer(502), "The proxy of this network refuses"),
+        (
+            Answer(407, headers={"proxy-authenticate": "Basic"}),
+            "The proxy of this network wants a login: write name and password into HTTPS_PROXY",
+        ),
+    ],
+)
+def test_another_server_is_reached_through_the_proxy_of_the_environment_and_its_no_is_told(
+    monkeypatch: pytest.MonkeyPatch, answer: Answer, words: str
 ) -> None:
-    async def run() -> str:
-        async with faulty_server(lambda _: Answer(403)) as proxy:
-            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-            with pytest.raises(Unreachable, match="proxy"):
+    async def run() -> None:
+        async with faulty_server(lambda _: answer) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("http://", "http://anna:secret@"))
+            with pytest.raises(Unreachable, match=words) as caught:
                 await SupabaseRemote("https://abc.example", KEY, ListedTokens(TOKEN)).pull_changes(
                     Cursor(), 1
                 )
+            assert "secret" not in str(caught.value)
             (request,) = proxy.requests
-            return f"{request.method} {request.path}"
+            assert f"{request.method} {request.path}" == "CONNECT abc.example:443"
+            assert request.headers["proxy-authorization"].startswith("Basic ")
+            assert "authorization" not in request.headers
 
-    assert asyncio.run(run()) == "CONNECT abc.example:443"
+    asyncio.run(run())
+
+
+def test_a_server_that_the_environment_excepts_is_reached_past_the_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run() -> int:
+        async with faulty_server(lambda _: Answer(403)) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            monkeypatch.setenv("NO_PROXY", "abc.invalid")
+            with pytest.raises(Unreachable):
+                await SupabaseRemote("https://abc.invalid", KEY, ListedTokens(TOKEN)).pull_changes(
+                    Cursor(), 1
+                )
+            return len(proxy.requests)
+
+    assert asyncio.run(run()) == 0
 
 
 def test_a_refused_token_is_renewed_once_and_the_call_made_again() -> None:
