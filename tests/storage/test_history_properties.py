@@ -248,24 +248,22 @@ class Ranges(RuleBasedStateMachine):
                     assert rows[message.sequence_num].content == message.content
 
     def _walk(self, chat: ChatId) -> list[Message]:
-        """Every message by pages of three. No two neighbours of a page have an unseen number between them."""
+        """Every message by pages of three. What lies between two neighbours, or below the last one, was seen."""
         found: list[Message] = []
         before: Position | None = None
+        (floor,) = self._row("select last_num + 1 from chats where chat_id = ?", chat)
         while True:
             page = self.store.read(lambda db: messages.page(db, chat, before, 3))  # noqa: B023 - called at once
             numbers = [message.sequence_num for message in page.messages if message.sequence_num is not None]
-            top = numbers[0] if numbers else 0
-            for number in range(numbers[-1] if numbers else 1, top):
-                assert number in numbers or number in self.seen[chat]
+            ends = page.older is None and page.gap is None
+            bottom = page.gap.last + 1 if page.gap else 1 if ends else min(numbers, default=floor)
+            assert set(range(bottom, floor)) <= self.seen[chat] | set(numbers)
+            assert not page.gap or not self.seen[chat].intersection(range(page.gap.first, page.gap.last + 1))
             found += page.messages
-            if page.gap is not None:
-                assert not set(range(page.gap.first, page.gap.last + 1)) & self.seen[chat]
-                assert not numbers or page.gap.last < numbers[-1]
-                before = Position(page.gap.first, 0)
-            elif page.older is None:
+            if ends:
                 return found
-            else:
-                before = page.older
+            floor = page.gap.first if page.gap else bottom
+            before = Position(page.gap.first, 0) if page.gap else page.older
 
     def _judge(self, chat: ChatId, message: Message) -> Verdict:
         for row in self.server.rows[chat]:
