@@ -96,8 +96,6 @@ class Desktop:
         )
         self.network = Network()
         self.network.changed.connect(self._use_network)
-        self.network.woke.connect(self._woke)
-        self.changes.looked.connect(self.network.look)
         self.view_model = Window(store, self.bridge, self.changes, self.engine, self.parts)
         self.qml, self.window = load(
             "Main", self.view_model, dark=self.parts.preferences.is_dark, size=size_of(store)
@@ -117,9 +115,6 @@ class Desktop:
 
     def _use_network(self, online: bool) -> None:
         self.engine.tell(lambda service: service.network_changed(online))
-
-    def _woke(self) -> None:
-        self.engine.tell(lambda service: service.woke())
 
     def _warm(self) -> None:
         rendering.warm()

@@ -22,8 +22,6 @@ class Changes(QObject):
     """`touched` carries a `Touched`, or EVERYTHING when another process wrote or a new day began."""
 
     touched = Signal(object)
-    looked = Signal()
-    """Other processes' commits were looked for: whatever else wants a look from time to time joins in."""
 
     def __init__(self, store: Store, bridge: Bridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -65,7 +63,6 @@ class Changes(QObject):
         day, self._day = self._day, date.today()  # noqa: DTZ011
         if self._store.foreign_changes() or day != self._day:
             self.touched.emit(EVERYTHING)
-        self.looked.emit()
 
 
 def _joined(a: Touched, b: Touched) -> Touched:

@@ -33,7 +33,6 @@ class SyncPort(Protocol):
     def retry_all(self) -> Future[int]: ...  # noqa: D102
     def want_history(self, chat_id: ChatId, before: int | None) -> None: ...  # noqa: D102
     def network_changed(self, online: bool) -> None: ...  # noqa: D102
-    def woke(self) -> None: ...  # noqa: D102
     def subscribe(self, listener: Callable[[SyncStatus], None]) -> Callable[[], None]: ...  # noqa: D102
     @property
     def status(self) -> SyncStatus: ...  # noqa: D102

@@ -6,17 +6,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QObject, QTimer
-from PySide6.QtGui import QGuiApplication
-from pytestqt.qtbot import QtBot
 
-from desktop.problem import title_of, wants_retry
 from storage import chats, messages
-from storage.errors import NewerSchema, StoreCorrupt, StoreLocked
 from storage.store import Store
 
 RUN = "import sys; from pathlib import Path; from desktop.app import run_window; sys.exit(run_window(Path(sys.argv[1]), 'default', []))"
@@ -99,30 +93,6 @@ def test_a_second_process_ends_with_0_while_the_first_lives(tmp_path: Path) -> N
     first.communicate(timeout=30)
 
 
-def click(name: str) -> Callable[[], None]:
-    def press() -> None:
-        (window,) = QGuiApplication.topLevelWindows()
-        button = window.findChild(QObject, name)
-        assert button is not None
-        button.click()  # type: ignore[attr-defined]  # a QML button
-
-    return press
-
-
-@pytest.mark.parametrize(("button", "again"), [("tryAgainButton", True), ("quitButton", False)])
-def test_a_store_that_does_not_open_says_why_and_offers_a_way_on(
-    tmp_path: Path, qtbot: QtBot, button: str, again: bool
-) -> None:
-    error = StoreLocked("Another program uses the store: close it and try again.")
-    QTimer.singleShot(0, click(button))
-    assert wants_retry(error, tmp_path) is again
-
-
-@pytest.mark.parametrize("error", [StoreLocked, StoreCorrupt, NewerSchema])
-def test_each_problem_has_a_heading_of_its_own(error: type[StoreLocked]) -> None:
-    assert title_of(error("x")) != "Your chats cannot be opened"
-
-
 def test_a_file_of_a_newer_version_ends_with_1_and_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "profiles" / "default" / "homing.sqlite3"
     store = Store.open(path)
@@ -138,7 +108,7 @@ def test_a_file_of_a_newer_version_ends_with_1_and_is_not_touched(tmp_path: Path
     probe = (
         "import sys; from pathlib import Path\n"
         "import desktop.problem as problem\n"
-        "problem.wants_retry = lambda error, folder: False\n"
+        "problem.wants_retry = lambda error, path: False\n"
         "from desktop.app import run_window\n"
         "sys.exit(run_window(Path(sys.argv[1]), 'default', []))\n"
     )

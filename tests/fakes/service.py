@@ -103,9 +103,6 @@ class FakeService:
     def network_changed(self, online: bool) -> None:
         self.calls.append(("network_changed", str(online)))
 
-    def woke(self) -> None:
-        self.calls.append(("woke",))
-
     def _active(self) -> AccountId:
         account = self._store.read(accounts.active)
         assert account is not None

@@ -1,5 +1,9 @@
-"""A real window that types by itself and prints what it shows as saved, until somebody kills it."""
+"""Real windows that type by themselves and print what they show as saved, until somebody kills them.
 
+Each is a process of its own, forked from one that has imported everything: so a start costs what a window costs.
+"""
+
+import os
 import sys
 from pathlib import Path
 
@@ -7,11 +11,13 @@ from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtTest import QTest
 
-from desktop.app import Desktop, application
-from desktop.engine import Loaded
-from storage.paths import store_path
+import sync.service
+import sync.wire.auth
+import sync.wire.realtime
+import sync.wire.remote  # noqa: F401 imported for the children
+from desktop.app import Desktop, application, load_service
+from storage.paths import profile_dir, store_path
 from storage.store import Store
-from tests.fakes.service import FakeService
 
 
 class Typist:
@@ -26,7 +32,7 @@ class Typist:
     def step(self) -> None:
         """Tell what is newly shown as saved, and type on."""
         for row in self._desktop.parts.timeline.rows:
-            if row.badge == "pending" and row.plain not in self._told:
+            if row.badge in {"pending", "synced"} and row.plain not in self._told:
                 self._told.add(row.plain)
                 print(row.plain, flush=True)  # noqa: T201 the parent reads it
         if not self._ready():
@@ -48,11 +54,12 @@ class Typist:
         return not self._typed or any(text.endswith(self._typed) for text in self._told)
 
 
-def main(data_dir: Path, start: int) -> None:
+def live(data_dir: Path, start: int) -> None:
     """Open the window of a data directory and let the typist work."""
     app = application([])
     store = Store.open(store_path(data_dir, "default"))
-    desktop = Desktop(store, lambda: Loaded(FakeService(store)))
+    desktop = Desktop(store, lambda: load_service(store, profile_dir(data_dir, "default")))
+    desktop.start()
     typist = Typist(desktop, start)
     timer = QTimer()
     timer.timeout.connect(typist.step)
@@ -60,5 +67,17 @@ def main(data_dir: Path, start: int) -> None:
     app.exec()
 
 
+def main(data_dir: Path) -> None:
+    """One window a line of stdin, which says from where to count. The window's first line is its process id."""
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            print(os.getpid(), flush=True)  # noqa: T201 the parent reads it
+            live(data_dir, int(line))
+            os._exit(1)
+        os.waitpid(child, 0)
+        print("dead", flush=True)  # noqa: T201 the parent reads it
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]))
