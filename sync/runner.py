@@ -216,7 +216,7 @@ class Runner:
         except SyncError as error:
             event = RequestFailed(effect.request, error)
         except TimeoutError:
-            late = Unreachable("The server does not answer; sync goes on by itself.")
+            late = Unreachable("The server does not answer: check the network, then try again.")
             event = RequestFailed(effect.request, late)
         except Exception as error:  # noqa: BLE001 - the job runner: a bug at the border must not end sync
             _log.error("%s failed with %s", type(effect).__name__, type(error).__name__)
@@ -254,4 +254,4 @@ class Runner:
 
 
 def _unexpected(error: Exception) -> SyncError:
-    return SyncError(f"Sync met an unexpected {type(error).__name__}; it tries again by itself.")
+    return SyncError(f"Sync met an unexpected {type(error).__name__}; try again in a while; nothing is lost.")

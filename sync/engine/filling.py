@@ -104,7 +104,7 @@ class Filling:
                 self._urgent.appendleft(((effect.chat_id, effect.before), chunks[0]))
             return
         if chunks and chunks[0] == self._first:
-            self._trouble("Some older messages cannot be stored here; sync tries again by itself.")
+            self._trouble("Some older messages cannot be stored here: try again in a while; nothing is lost.")
         else:
             self._chunks.extend(chunks)
             self._first = chunks[0] if chunks else None
