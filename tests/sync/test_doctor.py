@@ -178,7 +178,7 @@ def test_a_sound_server_with_a_certificate_passes_too(
 def test_a_legacy_key_is_accepted_with_a_warning() -> None:
     async def run() -> list[Finding]:
         async with faulty_server(
-            lambda request: Answer(200 if "settings" in request.path else 503, {})
+            lambda request: Answer(200 if "settings" in request.path else 503, {"external": {}})
         ) as faulty:
             return await _all(faulty.url, "eyJhbGciOiJIUzI1NiJ9.e30.x", with_password("a@b.test", "secret"))
 
