@@ -40,9 +40,9 @@ def holes(
     looked_at = (shown[0], packed[0][-1].first, shown[2]) if shown and packed[0] else None
     boxes = _Boxes(chunks - len(packed), rows)
     for span in _spans(db, account_id):
+        if boxes.full:
+            break
         for part in _apart(span, looked_at):
-            if boxes.full:
-                break
             boxes.add(Hole(part[0], *each) for each in held.holes(db, *part))
     return tuple(chunk for chunk in (*packed, *map(tuple, boxes.chunks)) if chunk)
 

@@ -1,20 +1,22 @@
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import pytest
 
-from storage import accounts, chats, inbox, incoming, messages, outbox, settings
+from storage import accounts, chats, heads, history, inbox, incoming, messages, outbox, settings
+from storage.exchange import Span
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Counts, MessageId, Position
 from storage.store import Store, Transaction
 from storage.transaction import Reader
-from tests.fakes.changes import message_change
+from tests.fakes.changes import change_page, history_page, message_change, receipt
 from tests.fakes.watching import Meter, PlanWatcher
 
 OWNERS = [AccountId("account-a"), LOCAL_ACCOUNT]
 MINE = OWNERS[0]
-PENDING, LONG = ChatId("pending"), ChatId("long")
+PENDING, LONG, HOLED = ChatId("pending"), ChatId("long"), ChatId("holed")
 Query = Callable[[Reader], object]
 
 GIVEN = {"SCAN CONSTANT ROW", "SCAN json_each VIRTUAL TABLE INDEX 1:", "SCAN asked"}
@@ -37,7 +39,23 @@ HOT: dict[str, Query] = {
     "work past a blocked chat": lambda db: outbox.load_work(
         db, MINE, max_messages=50, blocked=frozenset({PENDING})
     ),
+    "parcel": lambda db: outbox.load_parcel(db, MINE, max_messages=50),
+    "parcel behind a flight": lambda db: outbox.load_parcel(db, MINE, max_messages=50, after={PENDING: 5}),
+    "parcel past a blocked chat": lambda db: outbox.load_parcel(
+        db, MINE, max_messages=50, blocked=frozenset({PENDING})
+    ),
+    "holes": lambda db: history.holes(db, MINE, chunks=2, rows=100),
+    "holes where somebody looks": lambda db: history.holes(
+        db, MINE, chat_id=LONG, before=50, chunks=2, rows=100
+    ),
+    "missing": lambda db: history.missing(db, OWNERS),
+    "page beside a hole": lambda db: messages.page(db, HOLED),
+    "page below a hole": lambda db: messages.page(db, HOLED, Position(200, 0)),
+    "towards a hole": lambda db: messages.newer(db, HOLED, Position(10, 0)),
+    "hole above": lambda db: messages.gap_above(db, HOLED, Position(10, 0)),
     "cursor": lambda db: inbox.cursor(db, MINE),
+    "opened": lambda db: inbox.is_opened(db, MINE),
+    "heads checked": lambda db: heads.checked_at(db, MINE),
     "rewind check": lambda db: incoming.shows_rewind(db, MINE, 1, [message_change(1, LONG, "other", 20)]),
     "active account": accounts.active,
     "setting": lambda db: settings.get(db, "draft"),
@@ -54,7 +72,7 @@ def fill(store: Store, size: int) -> None:
 
 
 def _fill(tx: Transaction, size: int) -> None:
-    for known in (PENDING, LONG):
+    for known in (PENDING, LONG, HOLED):
         chats.create(tx, known, account_id=MINE, chat_id=known)
     numbers = "with recursive n (i) as (select 1 union all select i + 1 from n where i < :size) "
     chat = "chat_id, account_id, created_at, updated_at, activity, edited"
@@ -65,8 +83,14 @@ def _fill(tx: Transaction, size: int) -> None:
         f"insert into messages ({columns}) select 'pending', 'p' || i, null, {values}, 'pending', '2026' from n",
         f"insert into messages ({columns}) select 'long', 'm' || i, i, {values}, 'synced', '2026' from n",
         f"insert into messages ({columns}) select 'c' || i, 'x', null, {values}, 'pending', '2026' from n",
+        f"insert into messages ({columns}) select 'holed', 'm' || i, 3 * i, {values}, 'synced', '2026' from n",
+        "insert into held select 'holed', 3 * i, 3 * i from n",
+        "update chats set last_num = 60, missing = 60, top_missing = activity % 2 where chat_id like 'c%' and :size",
+        "update chats set last_num = 3 * :size, missing = 2 * :size, top_missing = 1 where chat_id = 'holed'",
     ):
-        tx.db.execute(numbers + sql, {"size": size})
+        tx.db.execute(sql if sql.startswith("update") else numbers + sql, {"size": size})
+    tx.db.execute("insert into held values ('long', 1, ?)", (size,))
+    tx.db.execute("update chats set last_num = ? where chat_id = 'long'", (size,))
 
 
 @pytest.mark.usefixtures("account")
@@ -147,16 +171,46 @@ def fastest(store: Store, query: Query) -> float:
     return min(once() for _ in range(10))
 
 
-def test_committing_costs_the_same_in_a_full_store(tmp_path_factory: pytest.TempPathFactory) -> None:
-    costs: list[int] = []
-    for size in (200, 10_000):
+def _commit(tx: Transaction) -> None:
+    messages.commit(tx, PENDING, "Hello")
+
+
+def _record_parcel(tx: Transaction) -> None:
+    sent = outbox.load_parcel(tx.db, MINE, max_messages=50).parcel
+    outbox.record_receipt(tx, MINE, None, sent, receipt(sent))
+
+
+def _fill_holes(tx: Transaction) -> None:
+    (chunk,) = history.holes(tx.db, MINE, chunks=1, rows=60)
+    rows = [message_change(1, each.chat_id, f"new{each.last}", each.last) for each in chunk]
+    assert history.apply(tx, MINE, history_page(rows, chunk, epoch="epoch-1"))
+
+
+def _apply_page(tx: Transaction) -> None:
+    rows = [message_change(number, f"c{number}", "theirs", 61) for number in range(1, 51)]
+    assert inbox.apply(tx, MINE, change_page(rows, reset=False, epoch="epoch-1"))
+
+
+def _skip_own_changes(tx: Transaction) -> None:
+    assert inbox.advance(tx, MINE, Span("epoch-1", 0, 9))
+
+
+WRITES = [_commit, _record_parcel, _fill_holes, _apply_page, _skip_own_changes]
+
+
+def test_writing_costs_the_same_in_a_full_store(tmp_path_factory: pytest.TempPathFactory) -> None:
+    costs: list[dict[str, int]] = []
+    for size in (600, 10_000):
         store = with_account(tmp_path_factory, size)
-        costs.append(store.write(_commit_cost).result())
+        costs.append({job.__name__: store.write(partial(_work, job=job)).result() for job in WRITES})
         store.close()
-    assert costs[1] <= costs[0] * 1.5 + 20
+    small, large = costs
+    assert {name: (small[name], large[name]) for name in small if large[name] > small[name] * 1.5 + 20} == {}
 
 
-def _commit_cost(tx: Transaction) -> int:
+def _work(tx: Transaction, job: Callable[[Transaction], None]) -> int:
+    if job is not _record_parcel:
+        tx.db.execute("update accounts set epoch = 'epoch-1', change = 0 where account_id = ?", (MINE,))
     with Meter(tx.db.conn) as meter:
-        messages.commit(tx, PENDING, "Hello")
+        job(tx)
     return meter.tens
