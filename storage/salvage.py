@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from storage import ballast, connections, logs, replacing, soundness
+from storage import ballast, connections, edits, logs, replacing, soundness
 from storage.carrying import Carried, Carrier
 from storage.clock import rfc3339
 from storage.errors import DiskFull, NewerSchema, StoreCorrupt, StoreLocked
@@ -63,6 +63,8 @@ def restore(path: Path, backup: Path, now: datetime) -> Rescue:
         _refuse_tight(path, backup)
         shutil.copyfile(backup, new)
         connections.migrate(new)
+        with closing(connections.open_writer(new)) as db:
+            edits.doubt(db)
         carried = _carry(path, new, now) if path.exists() else Carried()
     with translated(path):
         return Rescue(replacing.replace(path, new, "replaced", now), carried)

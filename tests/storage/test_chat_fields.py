@@ -1,8 +1,10 @@
 """Fields of chats under lost answers, overtaking pulls and deletions: the server's order decides, never a clock."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from storage import chats, edits, inbox, messages, outbox, projects
+from storage import chats, edits, inbox, messages, outbox, projects, salvage
 from storage.errors import UnknownProject
 from storage.exchange import ChatChange, ChatEdit, ChatVerdict, Parcel, Receipt
 from storage.records import LOCAL_ACCOUNT, AccountId, Chat, ChatId, MessageId
@@ -141,6 +143,22 @@ def test_a_chat_goes_into_a_project_of_its_own_account_only(store: Store, accoun
     with pytest.raises(UnknownProject):
         store.write(lambda tx: chats.set_project(tx, CHAT, local.project_id)).result()
     assert store.write(lambda tx: chats.set_project(tx, CHAT, None)).result().project_id is None
+
+
+def test_a_first_save_out_of_a_backup_asks_before_it_undoes_anything(
+    store: Store, account: AccountId
+) -> None:
+    create(store, account, "Trip")
+    backup = store.keep_backups()
+    assert backup is not None
+    store.close()
+    store.path.unlink()
+    salvage.restore(store.path, backup.path, datetime(2026, 11, 21, tzinfo=UTC))
+    restored = Store.open(store.path)
+    (probe,) = edited(restored, account)
+    receive(restored, account, probe, chat_change(9, CHAT, "Renamed since"))
+    assert (probe.fields, chat(restored).title) == ({}, "Renamed since")
+    restored.close()
 
 
 def create(store: Store, account: AccountId, title: str) -> None:
