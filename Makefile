@@ -40,6 +40,10 @@ test: $(STAMP) lint ## Check the code and run every test
 test-long: $(STAMP) lint ## Every test, with those that take hours (ARGS="-k soak" chooses)
 	$(BIN)/python -m pytest -m "long or not long" --timeout=14400 $(ARGS)
 
+.PHONY: sim
+sim: $(STAMP) ## Simulate sessions (ARGS="--seed 7 --trace" replays one, "--help" tells the rest)
+	$(BIN)/python -m tests.simulation $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP) ## Style, types and import rules
 	$(BIN)/ruff check .

@@ -80,6 +80,9 @@ def check_always(session: "Session", device: "Device") -> None:
         if row.state is not SyncState.SYNCED:
             assert row.text == text, f"I17: {device.name} rewrote {key}"
             assert row.sequence_num is None, f"I15: {device.name} {key} has a number before its verdict"
+        else:
+            assert row.sequence_num is not None, f"I5: {device.name} shows {key} as saved without a number"
+            assert row.deleted or row.text == text, f"I6: {device.name} has other words under {key}"
     for account, server in session.servers.items():
         _check_cursor(session, device, account, server, rows)
 
@@ -156,8 +159,8 @@ def _differs(
     wanted = {entry for entry in live if entry[:2] not in own_words} if own_words else live
     # What a restore took out of a chat that was deleted meanwhile is not brought back.
     gone = session.doomed if account in session.restored else ()
-    if held != wanted and (odd := sorted(entry for entry in held ^ wanted if entry[0] not in gone)):
-        return f"I14: the server differs in {odd[:4]}"
+    if held != wanted and (odd := [entry for entry in held ^ wanted if entry[0] not in gone]):
+        return f"I14: the server differs in {sorted(map(str, odd))[:4]}"
     return _facts_differ(session, device.store.facts(account), server, {key[0] for key in own_words})
 
 
@@ -218,6 +221,17 @@ def check_quiescent(session: "Session", account: AccountId, idle_requests: int) 
     assert session.network.requests < 400 + REQUESTS_PER_MESSAGE * messages, "I29: too many requests"
 
 
+def check_patience(session: "Session") -> None:
+    """I29: however bad the weather was, nobody asked again and again without a wait."""
+    content = sum(len(device.committed) for device in session.devices)
+    content += sum(server.head for server in session.servers.values())
+    seconds = session.script.storm * len(session.devices)
+    most = 20 + 3 * content + 1.5 * seconds
+    assert session.network.requests < most, (
+        f"I29: {session.network.requests} requests where {most:.0f} are plenty"
+    )
+
+
 def _check_words(session: "Session", device: "Device", account: AccountId) -> None:
     """I5, I28: nobody's words stay behind but for a reason that the device shows."""
     server = session.servers[account]
@@ -252,6 +266,7 @@ def _check_edits(session: "Session", device: "Device", account: AccountId) -> No
 def _check_idle(session: "Session", device: "Device") -> None:
     timers = set(device.timers) - IDLE_TIMERS
     assert not timers, f"I29: idle {device.name} still has {timers}"
+    assert Timer.POLL in device.timers or device.waiting, f"I13: idle {device.name} will not ask again"
     status = device.status
     assert status is not None
     # What waits in a chat that the server refuses waits on; everything else is level.

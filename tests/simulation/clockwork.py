@@ -18,7 +18,7 @@ class Clockwork:
         self.steps = 0
         self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._count = 0
-        self._most_steps = most_steps
+        self.most_steps = most_steps
         self._trace: list[tuple[float, str, str, object]] = []
 
     def after(self, delay: float, action: Callable[..., None], *args: Any) -> None:
@@ -36,8 +36,8 @@ class Clockwork:
             self.now, _, action, args = heappop(heap)
             self.steps += 1
             action(*args)
-            if self.steps > self._most_steps:
-                raise BusyLoop(f"more than {self._most_steps} steps by second {self.now:.1f}")
+            if self.steps > self.most_steps:
+                raise BusyLoop(f"more than {self.most_steps} steps by second {self.now:.1f}")
         self.now = end
 
     def lines(self) -> list[str]:

@@ -74,6 +74,7 @@ class Device:
         self.timers: dict[Timer, int] = {}
         self.on_status: Callable[[Device, SyncStatus], None] = lambda device, status: None
         self.on_finish: Callable[[Device, int, str | None], None] = lambda device, ticket, error: None
+        self.on_trouble: Callable[[Device], None] = lambda device: None
         self._clockwork = clockwork
         self._random = random.random
         self._uniform = random.uniform
@@ -89,6 +90,11 @@ class Device:
     @property
     def alive(self) -> bool:
         return self._engine is not None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a request has neither been answered nor given up."""
+        return bool(self._unanswered)
 
     @property
     def owner(self) -> AccountId:
@@ -237,6 +243,7 @@ class Device:
             if failing:
                 raise UnknownOutcome("The disk failed; sync tries again.")
         except StorageError as error:
+            self.on_trouble(self)
             return StoreFailed(effect.request, str(error), full=isinstance(error, DiskFull))
         return answer
 

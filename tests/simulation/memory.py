@@ -100,6 +100,8 @@ class MemoryStore(Intake):
         for local in chat.messages.values():
             if local.state is SyncState.SYNCED:
                 local.deleted, local.content = True, ()
+            else:
+                local.withdrawn = True
         if through:
             self.add_errand(chat.owner, ErrandKind.CLEAR_CHAT, chat_id, {"p_through": through})
 

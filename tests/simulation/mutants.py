@@ -32,6 +32,7 @@ from sync.engine.interface import (
 )
 from sync.engine.machine import Engine
 from tests.simulation.device import EngineMaker
+from tests.simulation.faults import Faults
 from tests.simulation.memory import MemoryStore
 from tests.simulation.port import StorePort
 from tests.simulation.rows import LocalChat, Side
@@ -187,15 +188,13 @@ class DeletedStays(MemoryStore):
 
 
 class ClobberEdit(MemoryStore):
-    """A pull takes away the title that was typed meanwhile."""
+    """A pull takes away what was edited here and not confirmed."""
 
-    def _take_all(self, account: AccountId, side: Side, changes: Iterable[Any]) -> None:
-        changes = list(changes)
-        for change in changes:
-            chat = self.held.get(getattr(change, "chat_id", ChatId("")))
-            if chat is not None and hasattr(change, "title") and chat.row.generation is not None:
+    def apply(self, account: AccountId, page: ChangePage) -> bool:
+        for chat in self.held.values():
+            if chat.owner == account and chat.row.generation is not None:
                 chat.row.marked.clear()
-        MemoryStore._take_all(self, account, side, changes)
+        return MemoryStore.apply(self, account, page)
 
 
 class NewIdOnRetry(Engine):
@@ -228,6 +227,15 @@ class SpanBeforeReceipt(Engine):
         return early + effects
 
 
+class EagerSpans(Engine):
+    """I10: every push moves the cursor, wherever it stands."""
+
+    def __init__(self, uniform: Callable[[], float], **limits: int) -> None:
+        super().__init__(uniform, **limits)
+        spans: Any = self._rooms.spans
+        spans.next = lambda cursor: next((span for span in spans._spans if span.head > cursor.change), None)
+
+
 class WrongToken(Engine):
     """I21: what was read of one account goes out with the login of the next."""
 
@@ -243,14 +251,6 @@ class WrongToken(Engine):
         for effect in effects:
             self._before = effect if isinstance(effect, Push) else self._before
         return effects + again
-
-
-class HearOldAnswers(Engine):
-    """I12: answers of a server that was restored meanwhile still count."""
-
-    def handle(self, event: Event, now: float) -> list[Effect]:
-        effects = super().handle(event, now)
-        return [_in_any_epoch(effect, self._rooms.pulling.epoch) for effect in effects]
 
 
 class ImpatientEngine(Engine):
@@ -295,42 +295,43 @@ class Mutant:
     make_store: Callable[[], StorePort] = MemoryStore
     make_engine: EngineMaker = make_engine
     kind: Kind | None = None
+    faults: Faults | None = None
 
 
-def _store(kind: type[MemoryStore], needs: Kind | None = None) -> Mutant:
-    return Mutant(kind.__name__, make_store=kind, kind=needs)
+def _store(kind: type[MemoryStore], needs: Kind | None = None, faults: Faults | None = None) -> Mutant:
+    return Mutant(kind.__name__, make_store=kind, kind=needs, faults=faults)
 
 
-def _engine(kind: type[Engine], needs: Kind | None = None) -> Mutant:
-    def make(uniform: Callable[[], float]) -> Engine:
-        return kind(uniform, batch_limit=BATCH, page_limit=PAGE)
+def _limited(kind: type[Engine]) -> EngineMaker:
+    return lambda uniform: kind(uniform, batch_limit=BATCH, page_limit=PAGE)
 
-    return Mutant(kind.__name__, make_engine=make, kind=needs)
+
+def _engine(kind: type[Engine], needs: Kind | None = None, faults: Faults | None = None) -> Mutant:
+    return Mutant(kind.__name__, make_engine=_limited(kind), kind=needs, faults=faults)
 
 
 MUTANTS = [
     _store(CursorToHead),
     _store(ForgetHoles),
-    _store(AckBeforeSend),
+    _store(AckBeforeSend, Kind.CRASH),
     _store(ClobberPending, Kind.RESTORE),
     _store(EmptyReplace, Kind.RESTORE),
     _store(ForgetLost, Kind.RESTORE),
-    _store(SwallowPoison),
-    _store(BlameTheNeighbours),
+    _store(SwallowPoison, faults=Faults(poison=0.4)),
+    _store(BlameTheNeighbours, faults=Faults(poison=0.4)),
     _store(TrustConflict, Kind.SAME_ID),
-    _store(EraseOnFailure),
-    _store(SpanOverOthers),
+    _store(EraseOnFailure, faults=Faults(unauthorised=0.4)),
     _store(HoleWithoutRows),
     _store(AdoptAnew, Kind.ADOPT),
     _store(NeverSuspect, Kind.CORRUPT),
     _store(DeletedStays, Kind.TOMBSTONE),
-    _store(ClobberEdit, Kind.RENAME),
+    _store(ClobberEdit, Kind.RENAME, Faults(drop_request=0.5)),
     _engine(NewIdOnRetry),
     _engine(ReverseBatches),
-    _engine(SpanBeforeReceipt),
+    Mutant(SpanOverOthers.__name__, SpanOverOthers, _limited(EagerSpans), Kind.FOREIGN),
+    _engine(SpanBeforeReceipt, Kind.CRASH, Faults(store_fails=0.4)),
     _engine(WrongToken, Kind.SWITCH),
-    _engine(HearOldAnswers, Kind.RESTORE),
-    _engine(ImpatientEngine),
+    _engine(ImpatientEngine, faults=Faults(busy=0.9)),
     _engine(LoseThePoll),
     _engine(DropFailures),
     _engine(ForgetReceipts),
@@ -349,7 +350,3 @@ def _with_messages(effect: Effect, change: Callable[[tuple[Any, ...], int], tupl
 def _renamed(messages: tuple[Any, ...], request: int) -> tuple[Any, ...]:
     first, *others = messages
     return (replace(first, message_id=MessageId(f"{first.message_id}-{request}")), *others)
-
-
-def _in_any_epoch(effect: Effect, epoch: str | None) -> Effect:
-    return replace(effect, epoch=epoch) if isinstance(effect, RecordReceipt) and epoch else effect

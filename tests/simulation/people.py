@@ -78,6 +78,8 @@ class People:
             self._do[act.kind](device)
         except StorageError as error:
             self._clockwork.note(device.name, "cannot", error)
+        if self._happens(0.25):
+            self._session.look(device)
 
     def new_id(self, kind: str) -> str:
         self._ids += 1
@@ -208,14 +210,15 @@ class People:
             device.refuse_when_full()
             device.store.clear_chat(chat_id)
             for row in rows:
-                if row.state is SyncState.SYNCED:
-                    self._gone(device, row)
+                self._gone(device, row)
             device.written()
 
     def _gone(self, device: "Device", row: Row) -> None:
         key = (row.chat_id, row.message_id)
         device.erased.add(key)
-        self._session.erased.add(key)
+        # Of what was set aside the server may have other words under the same id.
+        if row.state is not SyncState.REJECTED:
+            self._session.erased.add(key)
 
     def _same_id(self, device: "Device") -> None:
         """Two devices use one id for different words, as a broken import would."""

@@ -18,7 +18,7 @@ from tests.simulation.memory import MemoryStore
 from tests.simulation.network import SLOWEST, TIMEOUT, Network
 from tests.simulation.people import People
 from tests.simulation.port import StorePort
-from tests.simulation.script import Script
+from tests.simulation.script import Act, Script
 from tests.simulation.server import ModelServer, State
 
 ACCOUNTS = (AccountId("account-1"), AccountId("account-2"))
@@ -27,7 +27,7 @@ UNTOLD_DEADLINE = 400.0
 LONG_SLEEP = 2 * 86400.0
 """Seconds after which a device compares its heads as soon as it wakes."""
 
-MOST_STEPS = 6_000
+MOST_STEPS = 8_000
 STEPS_PER_ACT = 1_500
 BATCH, PAGE = 4, 8
 
@@ -55,7 +55,7 @@ class Session:
     def __post_init__(self) -> None:
         script = self.script
         self._random = Random(script.seed + 1)
-        self.clockwork = Clockwork(MOST_STEPS + STEPS_PER_ACT * len(script.acts))
+        self.clockwork = Clockwork(MOST_STEPS)
         self.servers = {
             account: ModelServer(
                 f"{account}-", most_messages=script.most_messages, most_rows=script.most_rows
@@ -78,20 +78,37 @@ class Session:
         return self.clockwork.trace_hash
 
     def run(self) -> "Session":
-        """Everything; the store of each device is closed after."""
+        """Everything that the script says, and then quiet."""
+        for act in self.script.acts:
+            self.clockwork.after(act.at, self.perform, act)
         try:
-            for device, at in zip(self.devices, self.script.starts, strict=True):
-                self.clockwork.after(at, device.start)
-            for act in self.script.acts:
-                self.clockwork.after(act.at, self._people.act, act)
+            self.begin()
             self.clockwork.run_until(self.script.storm)
-            self._heal()
-            for account in self.servers:
-                self._settle(account)
+            self.end()
         finally:
-            for device in self.devices:
-                device.store.close()
+            self.close()
         return self
+
+    def begin(self) -> None:
+        """Have the devices start."""
+        for device, at in zip(self.devices, self.script.starts, strict=True):
+            self.clockwork.after(at, device.start)
+
+    def perform(self, act: Act) -> None:
+        """Have somebody do something now."""
+        self.clockwork.most_steps += STEPS_PER_ACT
+        self._people.act(act)
+
+    def end(self) -> None:
+        """Heal, wait until all is level and see that it is right."""
+        self._heal()
+        for account in self.servers:
+            self._settle(account)
+
+    def close(self) -> None:
+        """The stores are used no more."""
+        for device in self.devices:
+            device.store.close()
 
     def look(self, device: Device) -> None:
         """What holds at any moment."""
@@ -116,6 +133,7 @@ class Session:
         device.account = next(iter(self.servers))
         device.on_status = self._check_status
         device.on_finish = self._check_round
+        device.on_trouble = self.look
         return device
 
     def _check_partition(self, effect: RemoteEffect) -> None:
@@ -156,6 +174,7 @@ class Session:
 
     def _heal(self) -> None:
         self.clockwork.note("world", "heals")
+        checks.check_patience(self)
         self.network.faults = Faults()
         for device in self.devices:
             device.full = False
