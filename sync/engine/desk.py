@@ -12,6 +12,7 @@ class Desk:
         self._effects: list[Effect] = []
         self._timers: dict[Timer, int] = {}
         self._due: dict[Timer, float] = {}
+        """Of the timers that run."""
 
     def next_request(self) -> int:
         """A number that no effect had before."""
@@ -36,13 +37,14 @@ class Desk:
     def cancel_timer(self, timer: Timer) -> None:
         """Stop a timer if it runs."""
         if self._timers.pop(timer, None) is not None:
+            del self._due[timer]
             self.emit(CancelTimer(timer))
 
     def fired(self, timer: Timer, generation: int) -> bool:
         """Whether this is the running timer of its name, which is then over."""
         if self._timers.get(timer) != generation:
             return False
-        del self._timers[timer]
+        del self._timers[timer], self._due[timer]
         return True
 
     def runs(self, timer: Timer) -> bool:
@@ -51,12 +53,12 @@ class Desk:
 
     def due(self, timer: Timer) -> float | None:
         """When a timer runs out, if it is set."""
-        return self._due[timer] if timer in self._timers else None
+        return self._due.get(timer)
 
     def advance(self, now: float) -> float:
         """The clock goes on. By how much it leapt over the timer that should have come first; told once."""
         self.now = now
-        leapt = max((now - self._due[timer] for timer in self._timers), default=0.0)
-        if leapt > 0.0:
-            self._due.update({timer: max(now, self._due[timer]) for timer in self._timers})
-        return leapt
+        first = min(self._due.values(), default=now)
+        if first < now:
+            self._due = {timer: max(now, due) for timer, due in self._due.items()}
+        return now - first
