@@ -21,7 +21,7 @@ from desktop import rendering
 from desktop.app import Desktop, application
 from desktop.engine import Loaded
 from storage import accounts, chats, messages, outbox
-from storage.exchange import Verdict, VerdictStatus
+from storage.exchange import BatchVerdict, Parcel, Receipt, Verdict, VerdictStatus
 from storage.records import LOCAL_ACCOUNT, Account, ChatId, MessageId, Role
 from storage.store import Store, Transaction
 from sync.status import Phase, SyncStatus
@@ -63,6 +63,9 @@ EARLIER: Final = (
     ("Letter to the landlord", 9),
     ("Explain Bloom filters", 12),
 )
+
+
+REASON: Final = "The server takes no message of more than 1 MiB: shorten it, then send it again."
 
 
 class Clock:
@@ -112,7 +115,25 @@ def _committing(chat_id: ChatId, role: Role, text: str) -> Callable[[Transaction
 
 
 def _confirming(chat_id: ChatId, verdict: Verdict) -> Callable[[Transaction], None]:
-    return lambda tx: outbox.record_verdicts(tx, ACCOUNT.account_id, None, chat_id, [verdict])
+    told = Receipt((), (), (BatchVerdict(chat_id, None, (verdict,)),), (), None)
+    return lambda tx: outbox.record_receipt(tx, ACCOUNT.account_id, None, Parcel((), (), ()), told)
+
+
+def refuse(store: Store, chat_id: ChatId) -> None:
+    """The last two messages are set aside: one was refused, of the other the server holds another text."""
+    held = store.read(lambda db: messages.page(db, chat_id)).messages
+    theirs, mine = held[0].message_id, held[1].message_id
+    other = MessageChange(
+        1, chat_id, theirs, 5, Role.USER, ({"type": "text", "text": "I am at the station 🚆"},), None, None,
+        MessageStatus.COMPLETE, 1, False, NOW.isoformat(),
+    )  # fmt: skip
+
+    def job(tx: Transaction) -> None:
+        outbox.set_aside(tx, chat_id, [mine], REASON)
+        page = HistoryPage("epoch", (other,), (Hole(chat_id, 5, 5),))
+        history.apply(tx, ACCOUNT.account_id, page)
+
+    store.write(job).result()
 
 
 def _no_service() -> Loaded:
@@ -126,8 +147,15 @@ def settle() -> None:
     loop.exec()
 
 
+def _draw(desktop: Desktop, file: Path, theme: str, size: tuple[int, int]) -> None:
+    desktop.window.resize(*size)
+    desktop.parts.preferences.choose_theme(theme)
+    settle()
+    desktop.window.grabWindow().save(str(file))
+
+
 def main(folder: Path) -> None:
-    """Writes light.png, dark.png and narrow.png."""
+    """Writes light.png, dark.png, narrow.png and set-aside.png."""
     folder.mkdir(parents=True, exist_ok=True)
     application([])
     rendering.warm()
@@ -144,10 +172,10 @@ def main(folder: Path) -> None:
             ("dark", "dark", (1180, 780)),
             ("narrow", "light", (420, 780)),
         ):
-            desktop.window.resize(*size)
-            desktop.parts.preferences.choose_theme(theme)
-            settle()
-            desktop.window.grabWindow().save(str(folder / f"{name}.png"))
+            _draw(desktop, folder / f"{name}.png", theme, size)
+        refuse(store, opened)
+        desktop.engine.statusChanged.emit(SyncStatus(Phase.SYNCED, rejected=2, conflicts=1))
+        _draw(desktop, folder / "set-aside.png", "dark", (1180, 620))
         desktop.close()
 
 

@@ -84,15 +84,6 @@ class Errand:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What an account has to push, at most one batch at a time, and where its next pull starts."""
-
-    edits: tuple[ChatEdit, ...]
-    batch: Batch | None
-    cursor: Cursor
-
-
-@dataclass(frozen=True, slots=True)
 class ParcelWork:
     """What an account has to push and to ask, where its next pull starts, and whether its history is opened."""
 

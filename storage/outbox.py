@@ -1,47 +1,23 @@
 """What has to go to the server, and what the server said about it."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from storage import accounts, edits, epochs, errands, inbox, projects, receipts, removal, rows, verdicts
+from storage import accounts, edits, epochs, errands, inbox, projects, receipts, removal, verdicts
 from storage.exchange import (
-    Batch,
-    ChatEdit,
-    ChatVerdict,
     Parcel,
     ParcelWork,
     Receipt,
-    Verdict,
-    Work,
 )
-from storage.parcels import ENVELOPE, MAX_EDITS, Packing
-from storage.records import AccountId, ChatId, Counts, Message, MessageId
+from storage.parcels import MAX_EDITS, Packing
+from storage.records import AccountId, ChatId, Counts, MessageId
 from storage.transaction import Reader, Transaction
 
 _NOTHING: Final[Mapping[ChatId, int]] = MappingProxyType({})
 
 
 _IN_SIGHT: Final = "(c.pending > 0 or c.rejected > 0) and (c.deleted_at is null or c.discarded = 0)"
-
-
-def load_work(
-    db: Reader,
-    account_id: AccountId,
-    *,
-    max_messages: int = 500,
-    max_bytes: int = 900_000,
-    after: int = 0,
-    blocked: frozenset[ChatId] = frozenset(),
-) -> Work:
-    """The unconfirmed edits, the next batch of the chat that has waited longest, and the cursor.
-
-    `after` is the `local_order` of the last message in flight: its chat goes on behind it. Messages of a chat whose
-    creation was refused wait.
-    """
-    batch = _batch(db, account_id, max_messages, max_bytes, after, blocked)
-    return Work(_edits(db, account_id, batch.chat_id if batch else None), batch, inbox.cursor(db, account_id))
 
 
 def load_parcel(
@@ -74,53 +50,6 @@ def load_parcel(
     return ParcelWork(
         parcel, errands.next(db, account_id), inbox.cursor(db, account_id), inbox.is_opened(db, account_id)
     )
-
-
-def record_verdicts(
-    tx: Transaction, account_id: AccountId, epoch: str | None, chat_id: ChatId, judged: Sequence[Verdict]
-) -> None:
-    """Moves messages forward: confirmed ones get their number, refused ones their reason.
-
-    `epoch` is the one that the push was sent in: numbers of another epoch mean nothing here, and are left out; the
-    messages stay pending, and the next push brings their true number.
-    """
-    row = tx.db.execute(
-        "select a.epoch, a.generation from accounts a join chats c using (account_id) "
-        "where a.account_id = ? and c.chat_id = ?",
-        (account_id, chat_id),
-    ).fetchone()
-    if row is None or row[0] != epoch:
-        return
-    accounts.tally(tx, account_id, pushed=verdicts.record(tx, {chat_id: judged}, row[1]))
-
-
-def record_chat_verdicts(
-    tx: Transaction, account_id: AccountId, sent: Sequence[ChatEdit], judged: Sequence[ChatVerdict]
-) -> None:
-    """Clears the marks of accepted edits, unless a newer edit came meanwhile; refused chats show the reason."""
-    revisions = {edit.chat_id: edit.revision for edit in sent}
-    for verdict in judged:
-        revision = revisions.get(verdict.chat_id)
-        if revision is None:
-            continue
-        key = (verdict.chat_id, account_id)
-        if verdict.accepted:
-            tx.db.execute(
-                "update chats set generation = (select generation from accounts a where a.account_id = ?2) "
-                "where chat_id = ?1 and account_id = ?2",
-                key,
-            )
-            tx.db.execute(
-                "update chats set edited = '', sync_error = null "
-                "where chat_id = ? and account_id = ? and revision = ?",
-                (*key, revision),
-            )
-        else:
-            tx.db.execute(
-                "update chats set sync_error = ? where chat_id = ? and account_id = ? and revision = ?",
-                (verdict.reason or "The server refused this chat.", *key, revision),
-            )
-        tx.touch_chat(verdict.chat_id)
 
 
 def record_receipt(
@@ -186,60 +115,6 @@ def synced_count(db: Reader, account_ids: Sequence[AccountId]) -> int:
         tuple(account_ids),
     ).fetchone()
     return int(count)
-
-
-def _batch(
-    db: Reader,
-    account_id: AccountId,
-    max_messages: int,
-    max_bytes: int,
-    after: int,
-    blocked: frozenset[ChatId],
-) -> Batch | None:
-    waiting = db.execute(
-        "select chat_id, generation is null and sync_error is not null from chats "
-        "where account_id = ? and oldest_pending is not null order by oldest_pending",
-        (account_id,),
-    )
-    flying = db.execute("select chat_id, 0 from messages where local_order = ?", (after,)).fetchall()
-    behind = {chat_id: after for chat_id, _ in flying}
-    for chat_id, waits in chain(flying, waiting):
-        if waits or chat_id in blocked:
-            continue
-        start = behind.get(chat_id, 0)
-        if messages := _pending(db, chat_id, start, max_messages, max_bytes):
-            return Batch(chat_id, messages)
-    return None
-
-
-def _pending(
-    db: Reader, chat_id: ChatId, after: int, max_messages: int, max_bytes: int
-) -> tuple[Message, ...]:
-    found: list[tuple[Any, ...]] = []
-    total = 0
-    for row in db.execute(
-        f"select {rows.MESSAGE} from messages where chat_id = ? and sync_state = 'pending' and local_order > ? "
-        "order by local_order limit ?",
-        (chat_id, after, max_messages),
-    ):
-        total += len(row[4].encode()) + len((row[5] or "").encode()) + ENVELOPE
-        if found and total > max_bytes:
-            break
-        found.append(row)
-    return rows.messages(found)
-
-
-def _edits(db: Reader, account_id: AccountId, first: ChatId | None) -> tuple[ChatEdit, ...]:
-    unconfirmed = "account_id = ? and edited <> '' and sync_error is null"
-    own = db.execute(
-        f"select {edits.COLUMNS} from chats where {unconfirmed} and chat_id = ?", (account_id, first)
-    ).fetchall()
-    others = db.execute(
-        f"select {edits.COLUMNS} from chats where {unconfirmed} order by rowid limit ?",
-        (account_id, MAX_EDITS),
-    ).fetchall()
-    found = {row[0]: row for row in (*own, *others)}
-    return tuple(edits.edit(row) for row in list(found.values())[:MAX_EDITS])
 
 
 def _is_own(db: Reader, account_id: AccountId, chat_id: ChatId) -> bool:

@@ -10,7 +10,7 @@ from storage.transaction import Reader
 
 MAX_EDITS: Final = 500
 _MAX_BATCHES: Final = 500
-ENVELOPE: Final = 256
+_ENVELOPE: Final = 256
 """Bytes that a message takes on the wire besides its content, at most."""
 
 
@@ -37,7 +37,7 @@ class Packing:
             message = rows.message(row)
             if message.content is rows.UNREADABLE:
                 continue
-            self.octets -= len(row[4].encode()) + len((row[5] or "").encode()) + ENVELOPE
+            self.octets -= len(row[4].encode()) + len((row[5] or "").encode()) + _ENVELOPE
             if self.octets < 0 and (found or self.batches):
                 self.full = True
                 break

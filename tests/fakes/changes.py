@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
+from storage import inbox, outbox
 from storage.exchange import (
     BatchVerdict,
     Change,
     ChangePage,
     ChatChange,
+    ChatEdit,
     ChatVerdict,
     HistoryPage,
     Hole,
@@ -18,7 +20,8 @@ from storage.exchange import (
     Verdict,
     VerdictStatus,
 )
-from storage.records import ChatId, MessageId, MessageStatus, Part, Role
+from storage.records import AccountId, ChatId, MessageId, MessageStatus, Part, Role
+from storage.transaction import Transaction
 
 AT = "2026-01-02T03:04:05.678Z"
 
@@ -107,6 +110,23 @@ def receipt(parcel: Parcel, *, span: Span | None = None, first: int = 1) -> Rece
         ),
         span,
     )
+
+
+def record_verdicts(
+    tx: Transaction, account_id: AccountId, epoch: str | None, chat_id: ChatId, verdicts: Iterable[Verdict]
+) -> None:
+    """The server's word on messages of one chat arrives."""
+    told = Receipt((), (), (BatchVerdict(chat_id, None, tuple(verdicts)),), (), None)
+    outbox.record_receipt(tx, account_id, epoch, Parcel((), (), ()), told)
+
+
+def record_chat_verdicts(
+    tx: Transaction, account_id: AccountId, sent: Iterable[ChatEdit], verdicts: Iterable[ChatVerdict]
+) -> None:
+    """The server's word on edits arrives, without its rows."""
+    epoch = inbox.cursor(tx.db, account_id).epoch
+    parcel = Parcel((), tuple(sent), ())
+    outbox.record_receipt(tx, account_id, epoch, parcel, Receipt((), tuple(verdicts), (), (), None))
 
 
 def verdict(

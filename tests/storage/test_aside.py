@@ -5,7 +5,7 @@ from storage.errors import InvalidMessage, UnknownChat
 from storage.exchange import ErrandKind, MessageChange, VerdictStatus
 from storage.records import AccountId, ChatId, Message, MessageId, SyncState
 from storage.store import Store, Transaction
-from tests.fakes.changes import change_page, chat_change, message_change, text, verdict
+from tests.fakes.changes import change_page, chat_change, message_change, record_verdicts, text, verdict
 
 CHAT = ChatId("chat")
 M1, M2 = MessageId("m1"), MessageId("m2")
@@ -113,7 +113,7 @@ def conflicting(store: Store, account: AccountId) -> None:
     say(store, account, M1, "mine")
     pull(store, account, message_change(2, CHAT, M1, 1, "theirs"))
     told = [verdict(M1, VerdictStatus.CONFLICT, 1)]
-    store.write(lambda tx: outbox.record_verdicts(tx, account, "epoch-1", CHAT, told)).result()
+    store.write(lambda tx: record_verdicts(tx, account, "epoch-1", CHAT, told)).result()
 
 
 def refuse(store: Store, *message_ids: MessageId) -> None:

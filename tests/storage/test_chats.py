@@ -5,11 +5,12 @@ from storage.errors import UnknownChat
 from storage.exchange import ChatVerdict
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Touched
 from storage.store import Store
+from tests.fakes.changes import record_chat_verdicts
 
 
 def test_a_new_chat_is_wholly_unconfirmed(store: Store, account: AccountId) -> None:
     chat = store.write(lambda tx: chats.create(tx, " Trip ", account_id=account)).result()
-    (edit,) = store.read(lambda db: outbox.load_work(db, account)).edits
+    (edit,) = store.read(lambda db: outbox.load_parcel(db, account)).parcel.edits
     assert edit.chat_id == chat.chat_id
     assert edit.fields == {
         "title": "Trip",
@@ -39,7 +40,7 @@ def test_renaming_marks_the_title_only(store: Store, account: AccountId) -> None
     chat = store.write(lambda tx: chats.create(tx, "Trip", account_id=account)).result()
     confirm(store, account)
     store.write(lambda tx: chats.rename(tx, chat.chat_id, "Journey")).result()
-    (edit,) = store.read(lambda db: outbox.load_work(db, account)).edits
+    (edit,) = store.read(lambda db: outbox.load_parcel(db, account)).parcel.edits
     assert edit.fields == {"title": "Journey"}
 
 
@@ -89,23 +90,22 @@ def test_adoption_keeps_ids_and_happens_once(store: Store, account: AccountId) -
     assert store.write(lambda tx: chats.adopt(tx, account)).result() == 2
     assert store.write(lambda tx: chats.adopt(tx, account)).result() == 0
     assert store.read(chats.unadopted) == 0
-    work = store.read(lambda db: outbox.load_work(db, account))
+    work = store.read(lambda db: outbox.load_parcel(db, account)).parcel
     assert {edit.chat_id for edit in work.edits} == {local.chat_id, empty.chat_id}
     assert all(
         set(edit.fields) == {"title", "project_id", "model", "pinned", "archived"} for edit in work.edits
     )
-    assert work.batch is not None
-    assert [message.message_id for message in work.batch.messages] == [sent.message_id]
+    assert [message.message_id for message in work.batches[0].messages] == [sent.message_id]
 
 
 def test_signed_out_work_is_never_in_an_accounts_outbox(store: Store, account: AccountId) -> None:
     local = store.write(lambda tx: chats.create(tx, "Mine")).result()
     store.write(lambda tx: messages.commit(tx, local.chat_id, "Hello")).result()
-    work = store.read(lambda db: outbox.load_work(db, account))
-    assert (work.edits, work.batch) == ((), None)
+    work = store.read(lambda db: outbox.load_parcel(db, account)).parcel
+    assert (work.edits, work.batches) == ((), ())
 
 
 def confirm(store: Store, account: AccountId) -> None:
-    edits = store.read(lambda db: outbox.load_work(db, account)).edits
+    edits = store.read(lambda db: outbox.load_parcel(db, account)).parcel.edits
     verdicts = [ChatVerdict(edit.chat_id, True, None) for edit in edits]
-    store.write(lambda tx: outbox.record_chat_verdicts(tx, account, edits, verdicts)).result()
+    store.write(lambda tx: record_chat_verdicts(tx, account, edits, verdicts)).result()

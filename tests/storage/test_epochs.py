@@ -2,10 +2,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage import chats, inbox, messages, outbox
-from storage.exchange import ChangePage, ChatChange, MessageChange, VerdictStatus
+from storage.exchange import ChangePage, ChatChange, MessageChange, Parcel, VerdictStatus
 from storage.records import AccountId, ChatId, Cursor, MessageId
 from storage.store import Store, Transaction
-from tests.fakes.changes import change_page, chat_change, message_change, text, verdict
+from tests.fakes.changes import change_page, chat_change, message_change, record_verdicts, text, verdict
 
 CHAT = ChatId("a")
 
@@ -24,8 +24,8 @@ def shown(store: Store) -> list[tuple[str, int | None]]:
 
 
 def outgoing(store: Store, account: AccountId) -> list[str]:
-    batch = store.read(lambda db: outbox.load_work(db, account)).batch
-    return [message.message_id for message in batch.messages] if batch else []
+    parcel = store.read(lambda db: outbox.load_parcel(db, account)).parcel
+    return [message.message_id for batch in parcel.batches for message in batch.messages]
 
 
 def test_lost_messages_are_sent_again_before_what_was_never_sent(store: Store, account: AccountId) -> None:
@@ -61,7 +61,7 @@ def test_a_push_during_the_reset_pull_is_not_sent_twice(store: Store, account: A
     apply(store, account, change_page([chat_change(1, CHAT)], epoch="e2", reset=True, more=True))
     say(store, "new")
     confirmed = [verdict("new", number=1)]
-    store.write(lambda tx: outbox.record_verdicts(tx, account, "e2", CHAT, confirmed)).result()
+    store.write(lambda tx: record_verdicts(tx, account, "e2", CHAT, confirmed)).result()
     apply(store, account, change_page([], epoch="e2", cursor=2))
     assert shown(store) == [("new", 1)]
 
@@ -79,9 +79,9 @@ def test_a_chat_that_the_server_lost_is_created_again(store: Store, account: Acc
     apply(
         store, account, change_page([chat_change(1, CHAT), chat_change(2, "gone", deleted=True)], reset=True)
     )
-    assert store.read(lambda db: outbox.load_work(db, account)).edits == ()
+    assert store.read(lambda db: outbox.load_parcel(db, account)).parcel.edits == ()
     apply(store, account, change_page([], epoch="e2", reset=True))
-    (edit,) = store.read(lambda db: outbox.load_work(db, account)).edits
+    (edit,) = store.read(lambda db: outbox.load_parcel(db, account)).parcel.edits
     assert edit.chat_id == CHAT
     assert set(edit.fields) == {"title", "project_id", "model", "pinned", "archived"}
 
@@ -89,8 +89,8 @@ def test_a_chat_that_the_server_lost_is_created_again(store: Store, account: Acc
 def test_the_first_pull_of_a_new_device_queues_nothing(store: Store, account: AccountId) -> None:
     apply(store, account, change_page([message_change(1, CHAT, "m1", 1)], reset=True, more=True))
     apply(store, account, change_page([chat_change(2, CHAT)]))
-    work = store.read(lambda db: outbox.load_work(db, account))
-    assert (work.edits, work.batch, work.cursor) == ((), None, Cursor("epoch-1", 2))
+    work = store.read(lambda db: outbox.load_parcel(db, account))
+    assert (work.parcel, work.cursor) == (Parcel((), (), ()), Cursor("epoch-1", 2))
 
 
 HELD = st.lists(st.sampled_from(["live", "dead"]), min_size=1, max_size=6)
@@ -136,7 +136,7 @@ def test_a_message_that_was_set_aside_keeps_its_place_among_the_requeued(
     say(store, "bad")
     say(store, "new")
     rejected = [verdict("bad", VerdictStatus.REJECTED, None, "no")]
-    store.write(lambda tx: outbox.record_verdicts(tx, account, "epoch-1", CHAT, rejected)).result()
+    store.write(lambda tx: record_verdicts(tx, account, "epoch-1", CHAT, rejected)).result()
     apply(store, account, change_page([chat_change(1, CHAT)], epoch="e2", reset=True))
     assert shown(store) == [("new", None), ("bad", None), ("m1", None)]
     assert store.read(lambda db: chats.get(db, CHAT)).rejected == 1

@@ -8,7 +8,15 @@ from storage import accounts, epochs, history, inbox, messages, outbox
 from storage.exchange import Change, HistoryPage, Hole, MessageChange, VerdictStatus
 from storage.records import AccountId, ChatId, Cursor, MessageId, Page, Position
 from storage.store import Store
-from tests.fakes.changes import change_page, chat_change, history_page, hole, message_change, verdict
+from tests.fakes.changes import (
+    change_page,
+    chat_change,
+    history_page,
+    hole,
+    message_change,
+    record_verdicts,
+    verdict,
+)
 
 CHAT = ChatId("a")
 
@@ -279,7 +287,7 @@ def test_the_number_of_a_duplicate_is_a_hole_until_its_row_is_seen(store: Store,
     fill(store, account, "a", 1, 1)
     store.write(lambda tx: messages.commit(tx, CHAT, "hi", message_id=MessageId("a2"))).result()
     told = [verdict("a2", VerdictStatus.DUPLICATE, 2)]
-    store.write(lambda tx: outbox.record_verdicts(tx, account, "epoch-1", CHAT, told)).result()
+    store.write(lambda tx: record_verdicts(tx, account, "epoch-1", CHAT, told)).result()
     assert missing(store) == (2, 3)
     assert page(store) == Page((), None, hole("a", 3, 3))
     below = page(store, Position(3, 0))

@@ -20,7 +20,15 @@ from storage.records import (
     Touched,
 )
 from storage.store import Store
-from tests.fakes.changes import change_page, chat_change, message_change, text, verdict
+from tests.fakes.changes import (
+    change_page,
+    chat_change,
+    message_change,
+    record_chat_verdicts,
+    record_verdicts,
+    text,
+    verdict,
+)
 
 CHAT = ChatId("a")
 
@@ -39,7 +47,7 @@ def start(store: Store, account: AccountId) -> None:
 
 
 def judge(store: Store, account: AccountId, *verdicts: Verdict, epoch: str = "epoch-1") -> None:
-    store.write(lambda tx: outbox.record_verdicts(tx, account, epoch, CHAT, verdicts)).result()
+    store.write(lambda tx: record_verdicts(tx, account, epoch, CHAT, verdicts)).result()
 
 
 def stored(store: Store, columns: str) -> list[tuple[object, ...]]:
@@ -87,9 +95,7 @@ def test_what_a_device_pushed_itself_comes_back_without_a_change(store: Store, a
     start(store, account)
     say(store, "m1")
     (mine,) = store.read(lambda db: messages.page(db, CHAT)).messages
-    store.write(
-        lambda tx: outbox.record_verdicts(tx, account, "epoch-1", CHAT, [verdict("m1", number=1)])
-    ).result()
+    store.write(lambda tx: record_verdicts(tx, account, "epoch-1", CHAT, [verdict("m1", number=1)])).result()
     touched: list[Touched] = []
     store.subscribe(touched.append)
     back = replace(message_change(2, CHAT, "m1", 1), revision=1, created_at=mine.created_at)
@@ -115,10 +121,8 @@ def test_fields_that_were_edited_here_stay_and_the_others_follow(store: Store, a
     apply(store, account, change_page([chat_change(2, "a", "Theirs", pinned=True)]))
     chat = store.read(lambda db: chats.get(db, CHAT))
     assert (chat.title, chat.pinned) == ("Mine", True)
-    edits = store.read(lambda db: outbox.load_work(db, account)).edits
-    store.write(
-        lambda tx: outbox.record_chat_verdicts(tx, account, edits, [ChatVerdict(CHAT, True, None)])
-    ).result()
+    edits = store.read(lambda db: outbox.load_parcel(db, account)).parcel.edits
+    store.write(lambda tx: record_chat_verdicts(tx, account, edits, [ChatVerdict(CHAT, True, None)])).result()
     apply(store, account, change_page([chat_change(3, "a", "Theirs")]))
     assert store.read(lambda db: chats.get(db, CHAT)).title == "Theirs"
 
@@ -262,7 +266,7 @@ def test_verdicts_and_changes_may_come_in_either_order(
                 )
             )
         steps = [
-            lambda tx, verdicts=verdicts: outbox.record_verdicts(tx, account, "epoch-1", CHAT, verdicts),
+            lambda tx, verdicts=verdicts: record_verdicts(tx, account, "epoch-1", CHAT, verdicts),
             lambda tx, changes=changes: inbox.apply(tx, account, change_page(changes)),
         ]
         for step in steps if verdicts_first else reversed(steps):
@@ -354,7 +358,7 @@ def test_what_was_deleted_is_not_brought_back(store: Store, account: AccountId) 
     assert shown(store) == []
     with pytest.raises(InvalidMessage):
         say(store, "m1")
-    assert store.read(lambda db: outbox.load_work(db, account)).batch is None
+    assert store.read(lambda db: outbox.load_parcel(db, account)).parcel.batches == ()
 
 
 def test_a_message_is_deleted_and_known_again_within_one_page(store: Store, account: AccountId) -> None:

@@ -5,7 +5,7 @@ from storage.errors import InvalidMessage, UnknownChat
 from storage.exchange import VerdictStatus
 from storage.records import AccountId, Chat, ChatId, MessageId, Position, Role, SyncState
 from storage.store import Store
-from tests.fakes.changes import text, verdict
+from tests.fakes.changes import record_verdicts, text, verdict
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_pending_and_rejected_ones_stand_after_the_synced_ones(store: Store, acc
     for words in "abcd":
         say(store, chat, words, words)
     verdicts = [verdict("a", number=1), verdict("b", VerdictStatus.REJECTED), verdict("c", number=2)]
-    store.write(lambda tx: outbox.record_verdicts(tx, account, None, chat.chat_id, verdicts)).result()
+    store.write(lambda tx: record_verdicts(tx, account, None, chat.chat_id, verdicts)).result()
     assert shown(store, chat) == ["d", "b", "c", "a"]
     below = store.read(lambda db: messages.page(db, chat.chat_id, Position(2, 0), 10).messages)
     assert [message.message_id for message in below] == ["a"]
@@ -112,10 +112,10 @@ def test_a_rejected_message_can_be_tried_again(store: Store, account: AccountId)
     held = store.read(lambda db: messages.get(db, chat.chat_id, message_id))
     assert held is not None
     assert (held.sync_state, held.sync_error) == (SyncState.REJECTED, "Too big")
-    assert store.read(lambda db: outbox.load_work(db, account)).batch is None
+    assert store.read(lambda db: outbox.load_parcel(db, account)).parcel.batches == ()
     again = store.write(lambda tx: aside.retry(tx, chat.chat_id, message_id)).result()
     assert (again.sync_state, again.sync_error) == (SyncState.PENDING, None)
-    assert store.read(lambda db: outbox.load_work(db, account)).batch is not None
+    assert store.read(lambda db: outbox.load_parcel(db, account)).parcel.batches != ()
 
 
 def test_content_that_another_program_broke_does_not_hide_the_page(store: Store, chat: Chat) -> None:

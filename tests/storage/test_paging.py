@@ -7,7 +7,7 @@ from storage import chats, inbox, messages, outbox
 from storage.exchange import VerdictStatus
 from storage.records import AccountId, ChatId, Message, MessageId, Position
 from storage.store import Store, Transaction
-from tests.fakes.changes import change_page, chat_change, message_change, verdict
+from tests.fakes.changes import change_page, chat_change, message_change, record_verdicts, verdict
 
 CHAT = ChatId("a")
 INSERTS = st.lists(st.sampled_from(["pull", "commit", "nothing"]), max_size=12)
@@ -107,7 +107,7 @@ def test_reading_towards_the_newest_is_the_same_order_reversed(
 def test_a_confirmation_moves_a_message_at_most_once(store: Store, account: AccountId) -> None:
     fill(store, account, 2, ["pending", "pending"])
     confirmed = [verdict("u0", VerdictStatus.INSERTED, 3)]
-    store.write(lambda tx: outbox.record_verdicts(tx, account, "epoch-1", CHAT, confirmed)).result()
+    store.write(lambda tx: record_verdicts(tx, account, "epoch-1", CHAT, confirmed)).result()
     ids = [message.message_id for message in store.read(lambda db: messages.page(db, CHAT)).messages]
     assert ids == ["u1", "u0", "s2", "s1"]
 

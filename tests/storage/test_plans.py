@@ -34,11 +34,6 @@ HOT: dict[str, Query] = {
     "chat list": lambda db: chats.list_chats(db, OWNERS, limit=50),
     "one chat": lambda db: chats.get(db, PENDING),
     "next activity": chats.next_activity,
-    "work": lambda db: outbox.load_work(db, MINE, max_messages=50),
-    "work behind a flight": lambda db: outbox.load_work(db, MINE, max_messages=50, after=5),
-    "work past a blocked chat": lambda db: outbox.load_work(
-        db, MINE, max_messages=50, blocked=frozenset({PENDING})
-    ),
     "parcel": lambda db: outbox.load_parcel(db, MINE, max_messages=50),
     "parcel behind a flight": lambda db: outbox.load_parcel(db, MINE, max_messages=50, after={PENDING: 5}),
     "parcel past a blocked chat": lambda db: outbox.load_parcel(

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from storage import accounts, chats, healing, inbox, messages, outbox, replacing, salvage
+from storage import accounts, chats, healing, inbox, messages, replacing, salvage
 from storage.carrying import DAMAGED
 from storage.errors import DiskFull, NewerSchema, StoreCorrupt, StoreLocked
 from storage.exchange import VerdictStatus
 from storage.records import Cursor, MessageId, SyncState
 from storage.store import Store, Transaction
 from tests.fakes import damage
-from tests.fakes.changes import change_page, message_change, verdict
+from tests.fakes.changes import change_page, message_change, record_verdicts, verdict
 from tests.fakes.inhabited import ACTIVE, DRAFT, OTHER, OWN, PULLED, SIGNED_OUT, TITLE, content, fill, say
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -216,7 +216,7 @@ def test_a_restored_backup_and_a_sync_lose_nothing_and_double_nothing(path: Path
     chat_ids = [row[0] for row in unsent(path)]
 
     def confirm(tx: Transaction) -> None:
-        outbox.record_verdicts(
+        record_verdicts(
             tx, ACTIVE, "epoch-1", OWN, [verdict("pending-1", number=1), verdict("pending-2", number=2)]
         )
         inbox.apply(tx, ACTIVE, change_page([message_change(25, PULLED, "pulled-25", 25)]))
@@ -238,7 +238,7 @@ def test_a_restored_backup_and_a_sync_lose_nothing_and_double_nothing(path: Path
 
     def sync(tx: Transaction) -> None:
         again = [verdict(f"pending-{n}", VerdictStatus.DUPLICATE, number=n) for n in (1, 2)]
-        outbox.record_verdicts(tx, ACTIVE, "epoch-1", OWN, again)
+        record_verdicts(tx, ACTIVE, "epoch-1", OWN, again)
         inbox.apply(tx, ACTIVE, change_page([message_change(25, PULLED, "pulled-25", 25)]))
 
     store.write(sync).result()
