@@ -205,6 +205,8 @@ def _take(
     taken = {_column(name): _stored(tx, name, value) for name, value in values.items() if name not in edited}
     if row.values["deleted"] and values["deleted"]:
         taken.pop("deleted_at", None)
+    if subject is CHATS and not values["deleted"] and "deleted" not in edited:
+        taken["discarded"] = 0
     taken |= {
         "edited": _joined(edited),
         "offered": "",

@@ -101,7 +101,10 @@ def apply(tx: Transaction, account_id: AccountId, generation: int, change: Snaps
     held = tx.db.execute(
         "select account_id, content_hash, pending from snapshots where project_id = ?", (change.project_id,)
     ).fetchone()
-    if held and held[0] != account_id:
+    project = tx.db.execute(
+        "select account_id from projects where project_id = ?", (change.project_id,)
+    ).fetchone()
+    if any(row is not None and row[0] != account_id for row in (held, project)):
         return
     if held and held[2] and held[1] != change.content_hash:
         tx.db.execute(

@@ -36,7 +36,7 @@ from storage.records import LOCAL_ACCOUNT, Account, AccountId, ChatId, MessageId
 from storage.store import Store
 from storage.transaction import Transaction
 from tests.fakes.changes import change_page, chat_change, message_change
-from tests.fakes.kinds import context_change, project_change
+from tests.fakes.kinds import context_change, project_change, snapshot_change
 
 OWNERS: Final = (AccountId("<a>"), AccountId("<b>"), LOCAL_ACCOUNT)
 ACCOUNTS: Final = OWNERS[:2]
@@ -151,6 +151,7 @@ class Computer:
         account_id = ACCOUNTS[who % 2]
         chat_id, _ = self.chat(place)
         change = inbox.cursor(self.tx.db, account_id).change
+        project_id = self.project(place) or self.mark(account_id)
         page = change_page(
             [
                 chat_change(change + 1, chat_id, self.mark(account_id)),
@@ -158,9 +159,8 @@ class Computer:
                     change + 2, chat_id, self.mark(account_id), change + 1000, self.mark(account_id)
                 ),
                 context_change(change + 3, chat_id, self.mark(account_id)),
-                project_change(
-                    change + 4, self.project(place) or self.mark(account_id), self.mark(account_id)
-                ),
+                snapshot_change(change + 4, project_id, self.mark(account_id)),
+                project_change(change + 5, project_id, self.mark(account_id)),
             ]
         )
         inbox.apply(self.tx, account_id, page)

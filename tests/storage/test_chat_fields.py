@@ -129,6 +129,10 @@ def test_a_chat_that_was_deleted_elsewhere_stays_in_sight_while_it_holds_words_t
     assert [each.rejected for each in store.read(lambda db: chats.list_chats(db, [account]))] == [1]
     store.write(lambda tx: chats.delete(tx, CHAT)).result()
     assert store.read(lambda db: chats.list_chats(db, [account])) == []
+    # Restored and deleted once more by the other device: what was put out of sight before counts no longer.
+    pull(store, account, chat_change(3, CHAT))
+    pull(store, account, chat_change(4, CHAT, deleted=True))
+    assert len(store.read(lambda db: chats.list_chats(db, [account]))) == 1
 
 
 def test_a_chat_goes_into_a_project_of_its_own_account_only(store: Store, account: AccountId) -> None:

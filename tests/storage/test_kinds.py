@@ -95,7 +95,10 @@ def test_usage_is_summed_and_twice_is_as_good_as_once(store: Store, account: Acc
 def test_nothing_of_another_account_is_touched(store: Store, account: AccountId) -> None:
     store.write(lambda tx: projects.create(tx, "Mine", project_id=P)).result()
     store.write(lambda tx: snapshots.save(tx, P, {"a": "1"})).result()
+    store.write(lambda tx: projects.create(tx, "Mine", project_id=Q)).result()
     store.write(lambda tx: chats.create(tx, "Mine", chat_id=CHAT)).result()
+    take(store, account, [snapshot_change(4, Q)])
+    assert store.read(lambda db: snapshots.get(db, Q)) is None
     take(store, account, [project_change(1, P, "Theirs"), snapshot_change(2, P), usage_change(3, CHAT, "m")])
     assert store.read(lambda db: projects.get(db, P)).name == "Mine"
     mine = store.read(lambda db: snapshots.get(db, P))
