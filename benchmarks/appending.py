@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
-from supabase import AsyncClientOptions, acreate_client
+from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
 from benchmarks import pushing, reading
 from benchmarks.direct import Direct, Person, batch, running
@@ -112,25 +113,40 @@ def _insert(person: Person, document: str) -> None:
 
 
 def measure_http(report: Report, server: Server) -> None:
-    """Measure append_messages through the gateway with the official async client."""
-    report.heading("append_messages through HTTP, official async client")
-    for size, seconds in asyncio.run(_through_http(server)).items():
-        report.times(f"append of {size}", seconds)
+    """Measure append_messages and push_changes through the gateway with the official async client."""
+    report.heading("append_messages and push_changes through HTTP, official async client")
+    for name, seconds in asyncio.run(_through_http(server)).items():
+        report.times(name, seconds)
 
 
-async def _through_http(server: Server) -> dict[int, Sequence[float]]:
+async def _through_http(server: Server) -> dict[str, Sequence[float]]:
     client = await acreate_client(server.url, server.key, AsyncClientOptions(auto_refresh_token=False))
     await client.auth.sign_up({"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD})
     chat = str(uuid.uuid4())
     await client.rpc("save_chats", {"p_chats": [{"chat_id": chat, "title": "B"}]}).execute()
-    figures: dict[int, Sequence[float]] = {}
+    figures: dict[str, Sequence[float]] = {}
     for size, rounds in ((1, SINGLES), (500, BULKS)):
-        seconds = []
-        for _ in range(rounds):
-            messages = batch(size)
-            started = time.perf_counter()
-            await client.rpc("append_messages", {"p_chat_id": chat, "p_messages": messages}).execute()
-            seconds.append(time.perf_counter() - started)
-        figures[size] = seconds
+        appends = [{"p_chat_id": chat, "p_messages": batch(size)} for _ in range(rounds)]
+        figures[f"append of {size}"] = await _call(client, "append_messages", appends)
+    pushes = [_parcel() for _ in range(BULKS)]
+    figures["push of 1,000 over 100 new chats"] = await _call(client, "push_changes", pushes)
     await client.auth.sign_out()
     return figures
+
+
+def _parcel() -> dict[str, Any]:
+    chats = [str(uuid.uuid4()) for _ in range(100)]
+    return {
+        "p_projects": [],
+        "p_chats": [{"chat_id": each, "title": "B"} for each in chats],
+        "p_batches": [{"chat_id": each, "messages": batch(10)} for each in chats],
+    }
+
+
+async def _call(client: AsyncClient, name: str, requests: Sequence[dict[str, Any]]) -> list[float]:
+    seconds = []
+    for request in requests:
+        started = time.perf_counter()
+        await client.rpc(name, request).execute()
+        seconds.append(time.perf_counter() - started)
+    return seconds
