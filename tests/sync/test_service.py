@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from storage import accounts, chats, messages
+from storage.errors import DiskFull
 from storage.exchange import ChatEdit
 from storage.records import LOCAL_ACCOUNT, ChatId, SyncState
 from storage.store import Store
@@ -311,6 +312,27 @@ def test_signing_in_beside_the_holder_reaches_the_holder(tmp_path: Path) -> None
         wait_for(lambda: holder.status.phase is Phase.SYNCED)
         other.sign_out().result(20)
         wait_for(lambda: holder.status.phase is Phase.SIGNED_OUT)
+
+
+def test_the_holder_of_the_engine_keeps_backups_and_survives_when_there_is_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.housekeeping.FIRST_BACKUP", 0.0)
+    monkeypatch.setattr("sync.housekeeping.BACKUP_INTERVAL", 0.1)
+    monkeypatch.setattr("sync.housekeeping.WATCH_INTERVAL", 0.05)
+    asked: list[Store] = []
+
+    def keep(store: Store) -> None:
+        asked.append(store)
+        raise DiskFull("There is no room for a backup: free some space.")
+
+    monkeypatch.setattr(Store, "keep_backups", keep)
+    backend = FakeBackend()
+    with device(tmp_path, backend) as (store, holder), device(tmp_path, backend) as (_, other):
+        assert not other.holds_engine
+        wait_for(lambda: len(asked) >= 2)
+        assert set(asked) == {store}
+        holder.sign_in(*ADA, adopt=False).result(10)
 
 
 def test_a_listener_hears_each_status_once(tmp_path: Path) -> None:
