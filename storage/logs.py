@@ -7,12 +7,15 @@ acknowledged is missing, and no crash did that.
 
 import os
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from storage.errors import StoreCorrupt
 
+MARK: Final = "-short"
+"""Ends the name of the empty file that says: the log of this store is damaged."""
 HEADER: Final = 32
 FRAME: Final = 24
 _MAGIC: Final = (0x377F0682, 0x377F0683)
@@ -43,7 +46,9 @@ def index(path: Path) -> Index | None:
 
 def refuse_damage(path: Path, before: Index | None) -> None:
     """StoreCorrupt when SQLite, having opened the store, left commits out. `before`: the index before it looked."""
-    log = path.with_name(path.name + "-wal")
+    log, mark = path.with_name(path.name + "-wal"), path.with_name(path.name + MARK)
+    if mark.exists():
+        raise _damaged(log)
     try:
         with log.open("rb") as file:
             header = file.read(HEADER)
@@ -55,7 +60,14 @@ def refuse_damage(path: Path, before: Index | None) -> None:
         return
     # Another process may have written meanwhile.
     if index(path) == after:
-        raise StoreCorrupt(f"{log.name} is damaged: let Homing repair it; nothing was deleted")
+        # From now on the index agrees with what SQLite found: without the mark the next start would see nothing.
+        with suppress(OSError):
+            mark.touch()
+        raise _damaged(log)
+
+
+def _damaged(log: Path) -> StoreCorrupt:
+    return StoreCorrupt(f"{log.name} is damaged: let Homing repair it; nothing was deleted")
 
 
 def page_size(header: bytes) -> int | None:

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from storage import durable
+from storage import durable, logs
 from storage.clock import rfc3339
 from storage.exclusive import alone
 
 _NEXT: Final = ".next-"
-_COMPANIONS: Final = ("", "-wal", "-shm")
+_COMPANIONS: Final = ("", "-wal", "-shm", logs.MARK)
 
 
 def replace(path: Path, new: Path, why: str, now: datetime) -> Path:

@@ -24,7 +24,7 @@ class Patients:
         self._folder = folder
         path = folder / "profile" / "homing.sqlite3"
         store = Store.open(path)
-        inhabited.fill(store)
+        inhabited.fill(store, synced=12)
         damage.copy(path, folder / "killed" / path.name)
         store.close()
         damage.copy(path, folder / "closed" / path.name)

@@ -44,7 +44,7 @@ def _start(tx: Transaction) -> None:
     accounts.remember(tx, Account(ACCOUNT, "http://127.0.0.1:1", "key", "a@example.org", "user", True))
     chats.create(tx, "Own", account_id=ACCOUNT, chat_id=OWN)
     inbox.apply(tx, ACCOUNT, change_page([], reset=True))
-    tx.db.execute("pragma wal_autocheckpoint = 40")
+    tx.db.execute("pragma wal_autocheckpoint = 30")
 
 
 def _say(tx: Transaction, name: str) -> None:
@@ -95,7 +95,7 @@ def spoilt(diary: Sequence[Entry], path: Path, count: int, seed: int) -> list[st
 
 
 def test_three_thousand_power_cuts_lose_nothing(tmp_path: Path) -> None:
-    diary = live(tmp_path / "lived" / "homing.sqlite3", None, 40)
+    diary = live(tmp_path / "lived" / "homing.sqlite3", None, 25)
     assert sum(entry.what == "sync" and entry.file == "" for entry in diary) > 2, (
         "the log was never folded in"
     )
@@ -105,7 +105,7 @@ def test_three_thousand_power_cuts_lose_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("synchronous", ["normal", "off"])
 def test_a_weaker_setting_loses_something(tmp_path: Path, synchronous: str) -> None:
     """The negative control: the cuts are hard enough to show it."""
-    diary = live(tmp_path / "lived" / "homing.sqlite3", synchronous, 40)
+    diary = live(tmp_path / "lived" / "homing.sqlite3", synchronous, 25)
     found = spoilt(diary, tmp_path / "ruins" / "homing.sqlite3", 100, SEED)
     assert len(found) > 20
     assert any("lost" in each or "damaged" in each for each in found)

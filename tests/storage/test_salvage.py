@@ -95,6 +95,23 @@ def test_the_damaged_file_and_its_log_are_put_aside_as_they_are(path: Path, tmp_
     assert len(unsent(killed)) == 9
 
 
+def test_a_log_that_was_cut_off_is_told_at_every_start_until_it_is_rescued(
+    path: Path, tmp_path: Path
+) -> None:
+    store = Store.open(path)
+    fill(store)
+    killed = tmp_path / "killed" / path.name
+    damage.copy(path, killed)
+    store.close()
+    log = killed.with_name(killed.name + "-wal")
+    log.write_bytes(log.read_bytes()[:-5000])
+    for _ in range(2):
+        with pytest.raises(StoreCorrupt, match=r"sqlite3-wal is damaged"):
+            Store.open(killed)
+    salvage.rescue(killed, NOW)
+    Store.open(killed).close()
+
+
 def test_words_that_damage_touched_are_kept_and_set_aside(closed: Path) -> None:
     with closing(sqlite3.connect(closed)) as db:
         db.execute("update messages set content = replace(content, 'pending-4.2', 'pending-4.?') where 1")
