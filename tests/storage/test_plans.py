@@ -150,9 +150,24 @@ def test_the_counters_of_ten_thousand_chats_are_quick(store: Store) -> None:
 @pytest.mark.usefixtures("account")
 def test_a_page_of_a_long_chat_is_quick_at_any_depth(store: Store) -> None:
     """The benchmark shows the same at a million; the plan and the cost above say why."""
-    fill(store, 100_000)
+    fill(store, 100)
+    store.write(lambda tx: _lengthen(tx, 100_000)).result()
     for before in (None, Position(50_000, 0), Position(60, 0)):
         assert fastest(store, lambda db, before=before: messages.page(db, LONG, before)) < 0.005  # type: ignore[misc]
+
+
+def _lengthen(tx: Transaction, size: int) -> None:
+    """LONG with so many messages more, every other thousand of them in a hole."""
+    tx.db.execute(
+        "with recursive n (i) as (select 101 union all select i + 1 from n where i < ?) "
+        "insert into messages (chat_id, message_id, sequence_num, role, content, status, sync_state, created_at) "
+        "select 'long', 'm' || i, i, 'user', '[{\"type\":\"text\",\"text\":\"hello\"}]', 'complete', 'synced', '2026' "
+        "from n where i / 1000 % 2 = 0",
+        (size,),
+    )
+    history.known(tx, LONG, size)
+    for first in range(2000, size, 2000):
+        history.hold(tx, LONG, first, first + 999)
 
 
 def fastest(store: Store, query: Query) -> float:
