@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 from storage.errors import DiskFull, StorageError, UnknownOutcome
-from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, MessageId, SyncState
+from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, MessageId
 from sync.engine.interface import (
     CancelTimer,
     CountWork,
@@ -246,8 +246,3 @@ class Device:
             self.on_trouble(self)
             return StoreFailed(effect.request, str(error), full=isinstance(error, DiskFull))
         return answer
-
-
-def pending(device: Device, account: AccountId) -> int:
-    """Messages of the account that its store still has to send."""
-    return sum(row.owner == account and row.state is SyncState.PENDING for row in device.store.rows())

@@ -187,6 +187,9 @@ class MemoryStore(Intake):
             for local in chat.messages.values()
         ]
 
+    def waiting(self, account: AccountId) -> frozenset[ChatId]:
+        return frozenset(chat_id for chat_id, _ in self.pending if self.held[chat_id].owner == account)
+
     def facts(self, account: AccountId) -> Facts:
         side = self.side(account)
         chats = {chat_id: chat for chat_id, chat in self.held.items() if chat.owner == account}

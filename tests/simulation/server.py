@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import md5, sha256
 from typing import Any
 
@@ -376,10 +377,15 @@ def digest(chat: Chat) -> str:
 def digest_of(rows: Iterable[tuple[int | None, str, int]]) -> str:
     """The xor of a fingerprint of each (number, id, revision)."""
     total = 0
-    for number, message_id, revision in rows:
-        text = f"{number}:{message_id}:{revision}"
-        total ^= int(md5(text.encode(), usedforsecurity=False).hexdigest()[:16], 16)
+    for row in rows:
+        total ^= _fingerprint(*row)
     return f"{total:016x}"
+
+
+@lru_cache(4096)
+def _fingerprint(number: int | None, message_id: str, revision: int) -> int:
+    text = f"{number}:{message_id}:{revision}"
+    return int(md5(text.encode(), usedforsecurity=False).hexdigest()[:16], 16)
 
 
 def _text(message: Message) -> str:

@@ -170,6 +170,10 @@ class SqliteStore:
             for owner, chat_id, message_id, number, state, text, reason, gone in self._all(query)
         ]
 
+    def waiting(self, account: AccountId) -> frozenset[ChatId]:
+        found = self._all("select chat_id from chats where account_id = ? and pending > 0", account)
+        return frozenset(ChatId(chat_id) for (chat_id,) in found)
+
     def facts(self, account: AccountId) -> Facts:
         epoch, change, opened = self._all(
             "select epoch, change, opened from accounts where account_id = ?", account
