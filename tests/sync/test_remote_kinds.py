@@ -283,6 +283,25 @@ def test_every_kind_of_change_becomes_its_record() -> None:
     assert [change.change for change in page.changes] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        7,
+        {"kind": "chat", "row": CHAT_ROW},
+        {"change": -1, "kind": "chat", "row": CHAT_ROW},
+        {"change": 2**63, "kind": "chat", "row": CHAT_ROW},
+        {"change": True, "kind": "chat", "row": CHAT_ROW},
+        {"change": 1, "kind": ["chat"], "row": CHAT_ROW},
+        {"change": 1, "kind": "chat"},
+        {"change": 1, "kind": "chat", "row": {**CHAT_ROW, "last_sequence_num": -1}},
+    ],
+)
+def test_a_change_that_makes_no_sense_stops_the_page(change: object) -> None:
+    answer = {"epoch": "e", "cursor": 5, "head": 5, "more": False, "reset": True, "changes": [change]}
+    with pytest.raises(UpdateNeeded):
+        with_remote(lambda _: Answer(body=answer), lambda remote, _: remote.pull_changes(Cursor(), 10))
+
+
 DELETED = {"message_id": "a", "sequence_num": 1, "status": "deleted", "reason": None}
 NEVER_THERE = {
     "message_id": "b",
