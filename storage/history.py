@@ -65,8 +65,9 @@ def apply(tx: Transaction, account_id: AccountId, page: HistoryPage) -> bool:
         if arrivals.owns(hole.chat_id):
             held.hold(tx, hole.chat_id, hole.first, hole.last)
             tx.touch_messages(hole.chat_id)
-    for change in page.messages:
-        # The list shows when the newest message came.
+    newest = {change.chat_id: change for change in sorted(page.messages, key=lambda each: each.sequence_num)}
+    for change in newest.values():
+        # The list shows when a chat's last message came.
         tx.db.execute(
             "update chats set updated_at = ? where chat_id = ? and account_id = ? and last_num = ?",
             (change.created_at, change.chat_id, account_id, change.sequence_num),

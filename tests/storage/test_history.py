@@ -1,14 +1,15 @@
 """History as ranges: what is missing is known, asked for in the order in which people want it, and never passed over."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
-from storage import accounts, epochs, history, inbox, messages, outbox
+from storage import accounts, chats, epochs, history, inbox, messages, outbox
 from storage.exchange import Change, HistoryPage, Hole, MessageChange, VerdictStatus
 from storage.records import AccountId, ChatId, Cursor, MessageId, Page, Position
 from storage.store import Store
-from tests.fakes.changes import (
+from tests.fakes.changes import AT, (
     change_page,
     chat_change,
     history_page,
@@ -234,6 +235,15 @@ def test_history_moves_no_chat_up_the_list(store: Store, account: AccountId) -> 
     before = store.read(lambda db: db.execute("select chat_id, activity from chats").fetchall())
     fill(store, account, "a", 1, 5)
     assert store.read(lambda db: db.execute("select chat_id, activity from chats").fetchall()) == before
+
+
+def test_the_list_shows_when_the_last_message_came(store: Store, account: AccountId) -> None:
+    open_with(store, account, a=3)
+    rows = [replace(row, created_at=f"202{row.sequence_num}") for row in numbered("a", [1, 3, 2])]
+    assert apply(store, account, history_page(rows[:1], [hole("a", 1, 1)]))
+    assert store.read(lambda db: chats.get(db, CHAT)).updated_at == AT
+    assert apply(store, account, history_page(rows[1:], [hole("a", 2, 3)]))
+    assert store.read(lambda db: chats.get(db, CHAT)).updated_at == "2023"
 
 
 def test_history_confirms_what_waits_with_the_same_words_only(store: Store, account: AccountId) -> None:
