@@ -9,7 +9,8 @@ from storage import accounts, chats, epochs, history, inbox, messages, outbox
 from storage.exchange import Change, HistoryPage, Hole, MessageChange, VerdictStatus
 from storage.records import AccountId, ChatId, Cursor, MessageId, Page, Position
 from storage.store import Store
-from tests.fakes.changes import AT, (
+from tests.fakes.changes import (
+    AT,
     change_page,
     chat_change,
     history_page,
