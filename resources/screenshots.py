@@ -65,7 +65,7 @@ EARLIER: Final = (
 )
 
 
-REASON: Final = "The server takes no message of more than 1 MiB: shorten it, then send it again."
+REASON: Final = "A rule of this server refuses it: edit it, then send it again."
 
 
 class Clock:
@@ -120,20 +120,10 @@ def _confirming(chat_id: ChatId, verdict: Verdict) -> Callable[[Transaction], No
 
 
 def refuse(store: Store, chat_id: ChatId) -> None:
-    """The last two messages are set aside: one was refused, of the other the server holds another text."""
+    """The last message but one is set aside."""
     held = store.read(lambda db: messages.page(db, chat_id)).messages
-    theirs, mine = held[0].message_id, held[1].message_id
-    other = MessageChange(
-        1, chat_id, theirs, 5, Role.USER, ({"type": "text", "text": "I am at the station 🚆"},), None, None,
-        MessageStatus.COMPLETE, 1, False, NOW.isoformat(),
-    )  # fmt: skip
-
-    def job(tx: Transaction) -> None:
-        outbox.set_aside(tx, chat_id, [mine], REASON)
-        page = HistoryPage("epoch", (other,), (Hole(chat_id, 5, 5),))
-        history.apply(tx, ACCOUNT.account_id, page)
-
-    store.write(job).result()
+    refused = held[1].message_id
+    store.write(lambda tx: outbox.set_aside(tx, chat_id, [refused], REASON)).result()
 
 
 def _no_service() -> Loaded:
@@ -174,7 +164,7 @@ def main(folder: Path) -> None:
         ):
             _draw(desktop, folder / f"{name}.png", theme, size)
         refuse(store, opened)
-        desktop.engine.statusChanged.emit(SyncStatus(Phase.SYNCED, rejected=2, conflicts=1))
+        desktop.engine.statusChanged.emit(SyncStatus(Phase.SYNCED, rejected=1))
         _draw(desktop, folder / "set-aside.png", "dark", (1180, 620))
         desktop.close()
 

@@ -24,6 +24,7 @@ Column {
         focusPolicy: root.tabbable ? Qt.StrongFocus : Qt.ClickFocus
     }
 
+    spacing: 3
     on_AskingChanged: {
         if (_asking)
             keep.forceActiveFocus(Qt.TabFocusReason);

@@ -106,19 +106,27 @@ ApplicationWindow {
                 Accessible.role: Accessible.Heading
                 Accessible.name: text
             }
-            Repeater {
-                model: root.viewModel.backups
+            GridLayout {
+                Layout.fillWidth: true
+                columns: 2
+                columnSpacing: 8
+                rowSpacing: 8
 
-                AppButton {
-                    required property var modelData
-                    required property int index
+                Repeater {
+                    model: root.viewModel.backups
 
-                    objectName: "backup" + index
-                    Layout.fillWidth: true
-                    enabled: !root.viewModel.busy
-                    text: modelData.when
-                    Accessible.name: qsTr("Restore the backup of %1").arg(text)
-                    onClicked: root.viewModel.restore(modelData.path)
+                    AppButton {
+                        required property var modelData
+                        required property int index
+
+                        objectName: "backup" + index
+                        Layout.fillWidth: true
+                        Layout.preferredWidth: 1
+                        enabled: !root.viewModel.busy
+                        text: modelData.when
+                        Accessible.name: qsTr("Restore the backup of %1").arg(text)
+                        onClicked: root.viewModel.restore(modelData.path)
+                    }
                 }
             }
         }

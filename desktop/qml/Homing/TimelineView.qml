@@ -11,6 +11,7 @@ ListView {
     readonly property QtObject _rows: viewModel.timeline
     readonly property real _below: originY + contentHeight - contentY - height
     readonly property real _above: contentY - originY
+    readonly property bool _busy: viewModel.asides.editing !== "" || viewModel.asides.removing !== ""
     property bool _stick: true
 
     function toNewest(): void {
@@ -26,6 +27,8 @@ ListView {
     function _settle(): void {
         if (_stick)
             positionViewAtBeginning();
+        else if (_busy && currentIndex >= 0)
+            positionViewAtIndex(currentIndex, ListView.Contain);
     }
 
     function _page(): void {
@@ -94,6 +97,7 @@ ListView {
     }
     onContentHeightChanged: Qt.callLater(_settle)
     onHeightChanged: Qt.callLater(_settle)
+    on_BusyChanged: Qt.callLater(_settle)
 
     ScrollBar.vertical: AppScrollBar {
         id: bar
