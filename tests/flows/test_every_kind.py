@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from storage import chats, context, errands, messages, projects, removal, snapshots
+from storage import accounts, chats, context, errands, messages, projects, removal, snapshots
 from storage.context import Resource
-from storage.records import ChatId, MessageId
+from storage.records import LOCAL_ACCOUNT, ChatId, MessageId
 from storage.store import Reader, Transaction
 from tests.fakes.devices import Device, device
 from tests.fakes.served import PASSWORD
@@ -77,6 +77,34 @@ def test_projects_context_snapshots_deletions_and_fields_converge(both: tuple[De
     converge(laptop, desktop)
     assert seen(laptop)["chats"] == [("Later", True, True)]
     assert laptop.shown() == desktop.shown() == {}
+
+
+def test_what_was_released_and_adopted_again_is_recognised_on_the_server(both: tuple[Device, Device]) -> None:
+    laptop, desktop = both
+    chat = ChatId(laptop.new_chat("Trip"))
+    for words in ("one", "two", "three"):
+        laptop.say(chat, words)
+    laptop.store.write(lambda tx: context.pin(tx, chat, [Resource("a.md", "document", "x")])).result(30)
+    converge(laptop, desktop)
+    before = seen(laptop)
+
+    # As if another program had made the account's work signed-out work while nobody looked.
+    def let_go(tx: Transaction) -> None:
+        row = accounts.get(tx.db, desktop.account)
+        assert row is not None
+        accounts.release(tx, desktop.account)
+        accounts.remember(tx, row)
+        accounts.activate(tx, desktop.account)
+
+    desktop.store.write(let_go).result(30)
+    laptop.say(chat, "four")
+    laptop.sync()
+    desktop.sync()
+    assert desktop.store.read(lambda db: chats.get(db, chat)).account_id == LOCAL_ACCOUNT
+    assert desktop.service.adopt().result(60) == 1
+    converge(desktop, laptop)
+    assert len(seen(desktop)["messages"]) == 4
+    assert seen(desktop)["pinned"] == before["pinned"]
 
 
 def converge(one: Device, other: Device) -> None:
