@@ -57,11 +57,17 @@ def checked_at(db: Reader, account_id: AccountId) -> str | None:
 
 
 def digest(db: Reader, chat_id: ChatId) -> tuple[int, int, str]:
-    """The chat's last number, its live messages, and the xor over all rows of what the server computes of each."""
+    """The chat's last number, its live messages, and the xor over all rows of what the server computes of each.
+
+    What the server has under the id of a message that is not confirmed here counts as the server has it.
+    """
     rows = db.execute(
-        "select m.sequence_num, m.message_id, m.revision, m.deleted_at is null from chats c "
+        "select coalesce(m.sequence_num, m.noted), m.message_id, m.revision, m.deleted_at is null from chats c "
         "join accounts a using (account_id) join messages m using (chat_id) "
-        "where c.chat_id = ? and m.sequence_num is not null and m.generation = a.generation",
+        "where c.chat_id = ?1 and coalesce(m.sequence_num, m.noted) is not null and m.generation = a.generation "
+        "union all select f.sequence_num, f.message_id, f.revision, 1 from chats c "
+        "join accounts a using (account_id) join conflicts f using (chat_id) "
+        "where c.chat_id = ?1 and f.generation = a.generation",
         (chat_id,),
     ).fetchall()
     return (

@@ -277,9 +277,16 @@ class Arrivals:
     def _note_tombstone(self, change: MessageChange) -> None:
         # It may be the tombstone of another text under this id: only the verdict on ours tells (I17).
         self._db.execute(
-            "update messages set deleted_at = ?, revision = ?, generation = ? "
+            "update messages set deleted_at = ?, noted = ?, revision = ?, generation = ? "
             "where chat_id = ? and message_id = ? and sync_state <> 'synced'",
-            (self._tx.now(), change.revision, self._generation, change.chat_id, change.message_id),
+            (
+                self._tx.now(),
+                change.sequence_num,
+                change.revision,
+                self._generation,
+                change.chat_id,
+                change.message_id,
+            ),
         )
 
     def _keep_conflict(self, change: MessageChange) -> None:

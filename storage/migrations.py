@@ -189,6 +189,8 @@ _COLUMNS = (
     # The person deleted it here: it stays out of the list, whatever it holds.
     "alter table chats add column discarded integer not null default 0 check (discarded in (0, 1))",
     "alter table messages add column checksum integer",
+    # On a message that is not confirmed: the number of the tombstone that the server has of this id.
+    "alter table messages add column noted integer",
     "alter table messages add column withdrawn integer not null default 0 check (withdrawn in (0, 1))",
 )
 
