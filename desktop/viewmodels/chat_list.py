@@ -159,16 +159,17 @@ class ChatList(RowsModel[ChatRow]):
         future = self._store.write(lambda tx: chats.rename(tx, ChatId(chat_id), title))
         self._bridge.deliver(future, lambda _: None, lambda error: self.failed.emit(str(error)))
 
-    def next_aside(self, chat_id: str) -> str:
-        """The next chat after this one with something set aside, round the list; empty when there is none."""
-        try:
-            rows = self._read("", self._account, FILTERED)
-        except StorageError as error:
-            self.failed.emit(str(error))
-            return ""
-        at = next((i for i, row in enumerate(rows) if row.chat_id == chat_id), -1) + 1
-        after = [*rows[at:], *rows[:at]]
-        return next((row.chat_id for row in after if row.mark == "rejected" and row.mark_count), "")
+    def find_aside(self, chat_id: str, found: Callable[[str], None]) -> None:
+        """Tells the next chat after this one that holds something set aside, round the whole list; none: nothing."""
+
+        def pick(rows: list[ChatRow]) -> None:
+            at = next((i for i, row in enumerate(rows) if row.chat_id == chat_id), -1) + 1
+            after = [*rows[at:], *rows[:at]]
+            if row := next((row for row in after if row.mark == "rejected" and row.mark_count), None):
+                found(row.chat_id)
+
+        future = self._readers.submit(self._read, "", self._account, FILTERED)
+        self._bridge.deliver(future, pick, lambda error: self.failed.emit(str(error)))
 
     @Slot(str, result=int)
     def row_of(self, chat_id: str) -> int:

@@ -133,9 +133,9 @@ class Window(QObject):
     @Slot()
     def show_aside(self) -> None:
         """Turns to the next chat that holds something set aside, and to its newest message of that kind."""
-        chat_id = self._parts.chats.next_aside(self.current_chat_id)
-        if not chat_id:
-            return
+        self._parts.chats.find_aside(self.current_chat_id, self._show_aside)
+
+    def _show_aside(self, chat_id: str) -> None:
         self.open(chat_id)
         self._parts.timeline.jump_to_newest()
         if (row := self._parts.timeline.row_of(ASIDE)) >= 0:
