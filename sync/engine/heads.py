@@ -17,10 +17,14 @@ STALE: Final = 24 * 3600.0
 """Seconds: from being level to the first comparison, between two, and how long a sleep calls for one."""
 
 PAGE: Final = 1_000
+MOST_PASSES: Final = 4
 
 
 class HeadCheck:
-    """Goes through the account page by page, twice: a difference counts when one more pull does not explain it."""
+    """Goes through the account page by page, twice: a difference counts when one more pull does not explain it.
+
+    As long as that pull brings news, what was seen first says nothing, and one more pass follows.
+    """
 
     def __init__(self, desk: Desk, gate: Gate, line: StoreLine) -> None:
         self._desk = desk
@@ -32,7 +36,8 @@ class HeadCheck:
         """Start afresh for an account."""
         self._account = account
         self._impossible = False
-        self._due = self._again = False
+        self._due = self._news = False
+        self._passes = 0
         self.abort()
         self._desk.cancel_timer(Timer.HEADS)
 
@@ -56,7 +61,7 @@ class HeadCheck:
 
     def fall_due(self) -> None:
         """It is time."""
-        self._due = not self._impossible
+        self._due, self._passes = not self._impossible, 0
 
     def slept(self, seconds: float) -> None:
         """The computer slept."""
@@ -99,10 +104,18 @@ class HeadCheck:
         self._comparing = False
         if not last:
             return False
-        self._due = self._again = not self._again
+        self._passes += 1
+        self._due = self._passes == 1 or (self._news and self._passes < MOST_PASSES)
+        self._news = False
+        if not self._due:
+            self._passes = 0
         self.abort()
         self._desk.set_timer(Timer.HEADS, EVERY)
-        return self._again
+        return self._due
+
+    def news(self) -> None:
+        """A pull brought changes."""
+        self._news = True
 
     def failed(self, request: int, error: SyncError) -> None:
         """The request under way failed: another time will do."""

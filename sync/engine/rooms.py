@@ -121,6 +121,8 @@ class Rooms:
     def page_stored(self, page: ChangePage, applied: bool) -> None:
         """At the head of a pull that began anew, the store queues what the server lost."""
         self.pulling.applied(applied)
+        if page.changes:
+            self.heads.news()
         self.recovering = self.recovering or page.reset
         if not page.more:
             self.reporting.outdate()

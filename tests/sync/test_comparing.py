@@ -1,5 +1,7 @@
 """Heads are compared in the background, rarely, twice before they are believed, and what differs is fetched anew."""
 
+from dataclasses import replace
+
 import pytest
 
 from storage.exchange import Head
@@ -21,6 +23,7 @@ from sync.engine.interface import (
 from sync.errors import RetryLater, SyncError, UnknownFunction
 from sync.status import Phase
 from tests.fakes.bench import CHAT, Bench, page
+from tests.fakes.changes import chat_change
 
 
 def heads(count: int) -> tuple[Head, ...]:
@@ -66,6 +69,18 @@ def test_all_pages_are_compared_and_a_pull_comes_before_the_second_time() -> Non
     assert bench.last(PullHeads).after is None
     answer(bench, 3)
     assert len(bench.all(PullChanges)) == asked + 1
+
+
+def test_a_chat_that_went_on_between_two_looks_is_looked_at_once_more() -> None:
+    bench = due()
+    answer(bench)
+    bench.pull(replace(page(cursor=4), changes=(chat_change(4, CHAT),)))
+    answer(bench)
+    assert bench.all(PullHeads)[2:] == []
+    bench.pull()
+    answer(bench)
+    bench.pull()
+    assert len(bench.all(PullHeads)) == 3
 
 
 def test_what_is_suspect_is_filled_again() -> None:
