@@ -22,13 +22,34 @@ def alone(path: Path) -> Iterator[None]:
     if os.name != "posix" or not path.exists():
         yield  # Windows renames no file that is open, which shows the same
         return
-    import fcntl
-
     descriptor = os.open(path, os.O_RDWR)
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
+        if not _locked(descriptor):
+            raise StoreLocked(f"Another Homing holds {path.name}: close it, then try again")
         yield
-    except BlockingIOError as error:
-        raise StoreLocked(f"Another Homing holds {path.name}: close it, then try again") from error
     finally:
         os.close(descriptor)
+
+
+def is_alone(path: Path) -> bool:
+    """Whether surely no other process has the file open. This process must not have it open either, as in `alone`."""
+    if os.name != "posix":
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return _locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True

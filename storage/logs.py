@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from storage.errors import StoreCorrupt
+from storage.exclusive import is_alone
 
 MARK: Final = "-short"
 """Ends the name of the empty file that says: the log of this store is damaged."""
@@ -31,8 +32,46 @@ class Index:
     salts: bytes
 
 
-def index(path: Path) -> Index | None:
-    """The index that lies beside the store, None when there is none that is whole."""
+@dataclass(frozen=True, slots=True)
+class Left:
+    """That a log was left behind by processes that are gone, and the index that lay beside it."""
+
+    index: Index | None
+
+
+def left(path: Path) -> Left | None:
+    """Looks before SQLite does. None when there is no log, or when somebody uses the store: he has looked."""
+    if path.with_name(path.name + MARK).exists():
+        raise _damaged(path)
+    log = path.with_name(path.name + "-wal")
+    if not (log.exists() and log.stat().st_size > HEADER and is_alone(path)):
+        return None
+    return Left(_index(path))
+
+
+def refuse_damage(path: Path, before: Left) -> None:
+    """StoreCorrupt when SQLite, having opened the store, left commits out."""
+    try:
+        with path.with_name(path.name + "-wal").open("rb") as file:
+            header, size = file.read(HEADER), file.seek(0, os.SEEK_END)
+            after = _index(path)
+            if size <= HEADER or after is None or not _is_short(file, header, before.index, after, size):
+                return
+    except FileNotFoundError:
+        return
+    if is_alone(path):
+        # From now on the index agrees with what SQLite found: without the mark the next start would see nothing.
+        with suppress(OSError):
+            path.with_name(path.name + MARK).touch()
+        raise _damaged(path)
+
+
+def _damaged(path: Path) -> StoreCorrupt:
+    return StoreCorrupt(f"{path.name}-wal is damaged: let Homing repair it; nothing was deleted")
+
+
+def _index(path: Path) -> Index | None:
+    """The index beside the store, None when there is none that is whole."""
     try:
         with path.with_name(path.name + "-shm").open("rb") as file:
             first, second = file.read(_INDEX.size), file.read(_INDEX.size)
@@ -42,32 +81,6 @@ def index(path: Path) -> Index | None:
         return None
     fields = _INDEX.unpack(first)
     return Index(fields[6], first[32:40]) if fields[3] else None
-
-
-def refuse_damage(path: Path, before: Index | None) -> None:
-    """StoreCorrupt when SQLite, having opened the store, left commits out. `before`: the index before it looked."""
-    log, mark = path.with_name(path.name + "-wal"), path.with_name(path.name + MARK)
-    if mark.exists():
-        raise _damaged(log)
-    try:
-        with log.open("rb") as file:
-            header = file.read(HEADER)
-            after = index(path)
-            size = file.seek(0, os.SEEK_END)
-            if size <= HEADER or after is None or not _is_short(file, header, before, after, size):
-                return
-    except FileNotFoundError:
-        return
-    # Another process may have written meanwhile.
-    if index(path) == after:
-        # From now on the index agrees with what SQLite found: without the mark the next start would see nothing.
-        with suppress(OSError):
-            mark.touch()
-        raise _damaged(log)
-
-
-def _damaged(log: Path) -> StoreCorrupt:
-    return StoreCorrupt(f"{log.name} is damaged: let Homing repair it; nothing was deleted")
 
 
 def page_size(header: bytes) -> int | None:

@@ -11,7 +11,7 @@ from typing import Final
 from storage import ballast, connections, edits, logs, replacing, soundness
 from storage.carrying import Carried, Carrier
 from storage.clock import rfc3339
-from storage.errors import DiskFull, NewerSchema, StoreCorrupt, StoreLocked
+from storage.errors import DiskFull, StoreCorrupt, StoreLocked
 from storage.exclusive import alone
 from storage.schema import is_current
 from storage.translate import translated
@@ -36,11 +36,11 @@ def rescue(path: Path, now: datetime) -> Rescue:
     process has it open, NewerSchema, DiskFull; then nothing was changed.
     """
     with translated(path), _in_peace(path):
-        _refuse_newer(path)
+        short = _is_short(path)
         new = _building(path)
         _refuse_tight(path, path)
         connections.migrate(new)
-        carried = _carry(path, new, now)
+        carried = _carry(path, new, now, short=short)
     with translated(path):
         return Rescue(replacing.replace(path, new, "damaged", now), carried)
 
@@ -57,22 +57,20 @@ def restore(path: Path, backup: Path, now: datetime) -> Rescue:
             if faults := soundness.faults(db):
                 raise StoreCorrupt(f"{backup.name} is damaged ({faults[0]}): choose another backup")
     with translated(path), _in_peace(path):
-        if path.exists():
-            _refuse_newer(path)
+        short = path.exists() and _is_short(path)
         new = _building(path)
         _refuse_tight(path, backup)
         shutil.copyfile(backup, new)
         connections.migrate(new)
         with closing(connections.open_writer(new)) as db:
             edits.doubt(db)
-        carried = _carry(path, new, now) if path.exists() else Carried()
+        carried = _carry(path, new, now, short=short) if path.exists() else Carried()
     with translated(path):
         return Rescue(replacing.replace(path, new, "replaced", now), carried)
 
 
-def _carry(path: Path, new: Path, now: datetime) -> Carried:
-    before = logs.index(path)
-    wreck = Wreck(path, short_log=_is_short(path, before))
+def _carry(path: Path, new: Path, now: datetime, *, short: bool) -> Carried:
+    wreck = Wreck(path, short_log=short)
     with closing(connections.open_writer(new)) as db:
         db.execute("begin immediate")
         carried = Carrier(db, wreck, rfc3339(now)).carry()
@@ -81,23 +79,15 @@ def _carry(path: Path, new: Path, now: datetime) -> Carried:
     return carried
 
 
-def _is_short(path: Path, before: logs.Index | None) -> bool:
+def _is_short(path: Path) -> bool:
     try:
+        before = logs.left(path)
         is_current(path)  # SQLite looks at the log
-    except (StoreCorrupt, NewerSchema):
-        return True
-    try:
-        logs.refuse_damage(path, before)
+        if before is not None:
+            logs.refuse_damage(path, before)
     except StoreCorrupt:
         return True
     return False
-
-
-def _refuse_newer(path: Path) -> None:
-    try:
-        is_current(path)
-    except StoreCorrupt:
-        return
 
 
 def _building(path: Path) -> Path:

@@ -1,9 +1,11 @@
 """The open store: the writer thread, the readers and who wants to know of commits."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from storage import ballast
 from storage.clock import utc_now
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Lane", "Reader", "Store", "Transaction"]
 
 T = TypeVar("T")
+_OPENING: Final = Lock()
+_OPEN: Final[Counter[Path]] = Counter()
+"""How often this process has a file open."""
 
 
 class Store:
@@ -35,6 +40,8 @@ class Store:
         self._listeners = Listeners()
         self._writer = Writer(path, clock, self._listeners.tell)
         self._readers = Readers(path)
+        self._closed = False
+        _OPEN[path.resolve()] += 1
 
     @classmethod
     def open(cls, path: Path, *, clock: Callable[[], datetime] = utc_now) -> "Store":
@@ -42,14 +49,15 @@ class Store:
 
         Raises NewerSchema, StoreCorrupt, StoreReadOnly, StoreLocked or DiskFull.
         """
-        try:
-            prepare(path)
+        with _OPENING:
+            try:
+                prepare(path, first=not _OPEN[path.resolve()])
+                return cls(path, clock)
+            except DiskFull:
+                if not ballast.release(path.parent):
+                    raise
+            prepare(path, first=not _OPEN[path.resolve()])
             return cls(path, clock)
-        except DiskFull:
-            if not ballast.release(path.parent):
-                raise
-        prepare(path)
-        return cls(path, clock)
 
     def write(self, job: Callable[[Transaction], T], lane: Lane = Lane.PERSON) -> "Future[T]":
         """Runs the job in one transaction on the writer thread.
@@ -96,3 +104,6 @@ class Store:
         self._readers.close()
         # Last, and able to write: so SQLite folds the write-ahead log into the file.
         self._writer.close()
+        with _OPENING:
+            _OPEN[self.path.resolve()] -= not self._closed
+            self._closed = True

@@ -48,6 +48,7 @@ class _Disk:
         self.acknowledged: set[str] = set()
         self._durable: dict[str, bytearray] = {}
         self._waiting: list[Entry] = []
+        self._indexes: list[bytes] = []
 
     def play(self, entry: Entry) -> None:
         match entry.what:
@@ -60,6 +61,8 @@ class _Disk:
                     if each.file == entry.file:
                         _apply(self._durable, each)
                 self._waiting = [each for each in self._waiting if each.file != entry.file]
+            case "index":
+                self._indexes.append(entry.content)
             case "delete":
                 self._durable.pop(entry.file, None)
                 self._waiting = [each for each in self._waiting if each.file != entry.file]
@@ -72,7 +75,10 @@ class _Disk:
         for entry in self._waiting:
             if chance.random() < fate:
                 _apply(files, entry if chance.random() < 0.8 else _torn(entry, chance))
-        return {name: bytes(content) for name, content in files.items()}
+        found = {name: bytes(content) for name, content in files.items()}
+        if self._indexes and chance.random() < 0.7:
+            found["-shm"] = chance.choice(self._indexes[-8:])
+        return found
 
 
 def _torn(entry: Entry, chance: random.Random) -> Entry:

@@ -49,10 +49,19 @@ class Disk:
             error = self.failure(f"{entry.what} fails")
             error.extendedresult = self.code  # type: ignore[attr-defined]  # apsw hands it to SQLite
             raise error
+        if entry.what == "sync":
+            self._look_at_the_index()
         self.diary.append(entry)
 
     def note(self, words: str) -> None:
         self.diary.append(Entry("note", "", note=words))
+        self._look_at_the_index()
+
+    def _look_at_the_index(self) -> None:
+        # Memory shared between processes: the system writes it to the disk whenever it likes, or never.
+        index = self.path.with_name(self.path.name + "-shm")
+        if index.exists():
+            self.diary.append(Entry("index", "-shm", content=index.read_bytes()))
 
     def connect(self, path: Path, mode: str) -> Any:
         return Connection(str(path), self._vfs.name, create=mode == "rwc")
