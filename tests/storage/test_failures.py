@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import chats, messages, writing
+from storage import chats, connections, messages, writing
 from storage.errors import (
     DiskFull,
     InvalidMessage,
@@ -317,3 +317,27 @@ def test_our_own_bugs_are_not_dressed_up(store: Store) -> None:
         store.write(
             lambda tx: tx.db.execute("insert into drafts (chat_id, text) values ('nowhere', 'x')").rowcount
         ).result()
+
+
+WRITING = """
+import sys
+from pathlib import Path
+from storage import chats
+from storage.store import Store
+store = Store.open(Path(sys.argv[1]))
+print("open", flush=True)
+while True:
+    store.write(lambda tx: chats.create(tx, "x" * 900)).result()
+"""
+
+
+def test_a_store_in_which_another_process_writes_is_not_taken_for_damaged(path: Path) -> None:
+    """Its log begins anew again and again while we look."""
+    other = subprocess.Popen([sys.executable, "-c", WRITING, str(path)], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "open\n"
+    for _ in range(300):
+        connections.prepare(path)
+    other.kill()
+    other.communicate()
+    Store.open(path).close()
