@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
-from storage import accounts, chats, counting, edits, held, kinds, removal, rows
+from storage import accounts, beside, chats, counting, edits, held, kinds, removal, rows
 from storage.checksums import checksum
 from storage.exchange import Change, ChatChange, MessageChange
 from storage.records import AccountId, ChatId, MessageId, MessageStatus
@@ -179,7 +179,7 @@ class Arrivals:
                 hidden.append(change)
         self._insert(new)
         self._update(other)
-        self._keep_beside(hidden)
+        beside.keep(self._tx, self._generation, hidden)
         if confirmed:
             counting.recount(self._tx, confirmed)
 
@@ -262,56 +262,6 @@ class Arrivals:
         )
         for change in changes:
             self._tx.touch_messages(change.chat_id)
-
-    def _keep_beside(self, changes: Sequence[MessageChange]) -> None:
-        """The server has other words, or none, under the id of a message that is not confirmed here."""
-        for change in changes:
-            key = (change.chat_id, change.message_id)
-            if change.deleted:
-                self._note_tombstone(change)
-                self._db.execute("delete from conflicts where chat_id = ? and message_id = ?", key)
-            else:
-                self._keep_conflict(change)
-            self._tx.touch_messages(change.chat_id)
-
-    def _note_tombstone(self, change: MessageChange) -> None:
-        # It may be the tombstone of another text under this id: only the verdict on ours tells (I17).
-        self._db.execute(
-            "update messages set deleted_at = ?, noted = ?, revision = ?, generation = ? "
-            "where chat_id = ? and message_id = ? and sync_state <> 'synced'",
-            (
-                self._tx.now(),
-                change.sequence_num,
-                change.revision,
-                self._generation,
-                change.chat_id,
-                change.message_id,
-            ),
-        )
-
-    def _keep_conflict(self, change: MessageChange) -> None:
-        self._db.execute(
-            "insert into conflicts (sequence_num, role, content, annotations, turn_id, status, created_at, revision, "
-            "generation, chat_id, message_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            "on conflict (chat_id, message_id) do update set sequence_num = excluded.sequence_num, "
-            "role = excluded.role, content = excluded.content, annotations = excluded.annotations, "
-            "turn_id = excluded.turn_id, status = excluded.status, created_at = excluded.created_at, "
-            "revision = excluded.revision, generation = excluded.generation "
-            "where excluded.generation > generation or excluded.revision >= revision",
-            (
-                change.sequence_num,
-                change.role.value,
-                rows.encode(change.content),
-                None if change.annotations is None else rows.encode(change.annotations),
-                change.turn_id,
-                change.status.value,
-                change.created_at,
-                change.revision,
-                self._generation,
-                change.chat_id,
-                change.message_id,
-            ),
-        )
 
     def _values(self, change: MessageChange) -> tuple[Any, ...]:
         role = change.role.value
