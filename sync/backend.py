@@ -26,6 +26,10 @@ class Listener(Protocol):
 class ClosableRemote(Remote, Protocol):
     """A remote that holds connections."""
 
+    def hasten(self) -> None:
+        """What is on the wire may have died with the network: do not wait long for it."""
+        ...
+
     async def aclose(self) -> None:
         """Close them for good; a later call raises Unreachable."""
         ...

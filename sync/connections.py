@@ -47,7 +47,9 @@ class ActiveConnections:
         self._account = account
 
     def rejoin(self) -> None:
-        """The computer slept or changed its network: the realtime channel is made anew."""
+        """The computer slept or changed its network: nothing that was on the wire is relied on."""
+        if self._remote is not None:
+            self._remote.hasten()
         if self._pokes is not None:
             self._pokes.rejoin()
 

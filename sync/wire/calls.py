@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 READ_AT_ONCE: Final = 32_768
 """Octets of an answer that are read on the spot. Larger ones are read beside the loop, so that nothing waits for them."""
 
+LAST_SECONDS: Final = 4.0
+"""What a call gets that was on the wire when the computer slept or its network changed."""
+
 T = TypeVar("T")
 
 
@@ -29,6 +32,7 @@ class Calls:
         self._tokens = tokens
         self._closed = False
         self._calls = 0
+        self._limits: set[asyncio.Timeout] = set()
         self._http: httpx.AsyncClient | None = None
         self._client: AsyncClient | None = None
 
@@ -39,6 +43,12 @@ class Calls:
         body = await self._counted(function, arguments)
         with translated():
             return read(body) if len(body) <= READ_AT_ONCE else await asyncio.to_thread(read, body)
+
+    def hasten(self) -> None:
+        """Give what is on the wire a few seconds more: after a sleep or in another network it may wait for nobody."""
+        latest = asyncio.get_running_loop().time() + LAST_SECONDS
+        for limit in self._limits:
+            limit.reschedule(min(limit.when() or latest, latest))
 
     async def aclose(self) -> None:
         """Close for good. A call under way ends by itself first, one that waits for its token fails."""
@@ -71,17 +81,24 @@ class Calls:
         return await self._send(function, arguments, token)
 
     async def _send(self, function: Rpc, arguments: Mapping[str, Any], token: str) -> bytes:
-        from httpx import Headers
-
         from sync.wire.foreign import translated
 
         with translated():
-            async with asyncio.timeout(CALL_SECONDS):
-                # The builder copies the headers before anything is awaited, so calls side by side keep their own token.
-                builder = self._connected().postgrest.auth(token).rpc(function.value, dict(arguments))
-                # Not execute(), which reads the whole answer into objects on this thread.
-                request: RequestConfig[httpx.AsyncClient] = builder.request
-                return (await request.send(Headers())).content
+            async with asyncio.timeout(CALL_SECONDS) as limit:
+                self._limits.add(limit)
+                try:
+                    return await self._exchange(function, arguments, token)
+                finally:
+                    self._limits.discard(limit)
+
+    async def _exchange(self, function: Rpc, arguments: Mapping[str, Any], token: str) -> bytes:
+        from httpx import Headers
+
+        # The builder copies the headers before anything is awaited, so calls side by side keep their own token.
+        builder = self._connected().postgrest.auth(token).rpc(function.value, dict(arguments))
+        # Not execute(), which reads the whole answer into objects on this thread.
+        request: RequestConfig[httpx.AsyncClient] = builder.request
+        return (await request.send(Headers())).content
 
     def _connected(self) -> "AsyncClient":
         if self._closed:

@@ -126,6 +126,10 @@ class SupabaseRemote:
             done = errand.kind in _DONE_BY_THE_END and error.code in _FAULTS
             return ErrandVerdict(True, None) if done else ErrandVerdict(False, str(error))
 
+    def hasten(self) -> None:
+        """The computer slept or changed its network: do not wait long for what is on the wire."""
+        self._calls.hasten()
+
     async def aclose(self) -> None:
         """Close for good. A call under way ends by itself first, one that waits for its token fails."""
         await self._calls.aclose()

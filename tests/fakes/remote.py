@@ -75,6 +75,9 @@ class FakeRemote:
     async def run_errand(self, errand: Errand) -> ErrandVerdict:
         raise UnknownFunction("This server runs no errands.")
 
+    def hasten(self) -> None:
+        """Nothing is on a wire here."""
+
     async def aclose(self) -> None:
         self.closed = True
 

@@ -303,6 +303,26 @@ def test_a_server_that_trickles_is_given_up_in_the_end(monkeypatch: pytest.Monke
     assert isinstance(failure(lambda _: HANG), Unreachable)
 
 
+def test_what_was_on_the_wire_during_a_sleep_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.wire.calls.LAST_SECONDS", 0.05)
+    asked = asyncio.Event()
+
+    def hang(_: Request) -> Reply:
+        asked.set()
+        return HANG
+
+    async def act(remote: SupabaseRemote, server: FaultyServer) -> None:
+        waiting = asyncio.create_task(remote.pull_changes(Cursor(), 1))
+        await asked.wait()
+        remote.hasten()
+        with pytest.raises(Unreachable):
+            await waiting
+        server.respond = lambda _: Answer(body=EMPTY_PAGE)
+        assert (await remote.pull_changes(Cursor(), 1)).head == 0
+
+    with_remote(hang, act)
+
+
 def test_nobody_listening_is_unreachable() -> None:
     async def run() -> None:
         async with faulty_server(lambda _: RESET) as server:
