@@ -22,17 +22,12 @@ _WRITER: Final = (
 )
 
 
-def prepare(path: Path, *, first: bool = True) -> None:
-    """Creates the folder and brings the file to the current schema. Raises StoreUnavailable's kinds.
-
-    `first`: this process has the file not open yet. Only then can its bytes be looked at: closing any descriptor of a
-    file frees the locks that this process holds on it.
-    """
+def prepare(path: Path) -> None:
+    """Creates the folder and brings the file to the current schema. Raises StoreUnavailable's kinds."""
     with translated(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if first:
-            replacing.finish(path)
-    log = logs.left(path) if first else None
+        replacing.finish(path)
+        log = logs.left(path)
     current = is_current(path)
     if log is not None:
         logs.refuse_damage(path, log)

@@ -1,6 +1,5 @@
 """The open store: the writer thread, the readers and who wants to know of commits."""
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from storage import ballast
 from storage.clock import utc_now
 from storage.connections import prepare
 from storage.errors import DiskFull
+from storage.exclusive import OPEN
 from storage.lanes import Lane
 from storage.listeners import Listeners
 from storage.reading import Readers
@@ -27,8 +27,6 @@ __all__ = ["Lane", "Reader", "Store", "Transaction"]
 
 T = TypeVar("T")
 _OPENING: Final = Lock()
-_OPEN: Final[Counter[Path]] = Counter()
-"""How often this process has a file open."""
 
 
 class Store:
@@ -41,7 +39,7 @@ class Store:
         self._writer = Writer(path, clock, self._listeners.tell)
         self._readers = Readers(path)
         self._closed = False
-        _OPEN[path.resolve()] += 1
+        OPEN[path.resolve()] += 1
 
     @classmethod
     def open(cls, path: Path, *, clock: Callable[[], datetime] = utc_now) -> "Store":
@@ -51,12 +49,12 @@ class Store:
         """
         with _OPENING:
             try:
-                prepare(path, first=not _OPEN[path.resolve()])
+                prepare(path)
                 return cls(path, clock)
             except DiskFull:
                 if not ballast.release(path.parent):
                     raise
-            prepare(path, first=not _OPEN[path.resolve()])
+            prepare(path)
             return cls(path, clock)
 
     def write(self, job: Callable[[Transaction], T], lane: Lane = Lane.PERSON) -> "Future[T]":
@@ -105,5 +103,5 @@ class Store:
         # Last, and able to write: so SQLite folds the write-ahead log into the file.
         self._writer.close()
         with _OPENING:
-            _OPEN[self.path.resolve()] -= not self._closed
+            OPEN[self.path.resolve()] -= not self._closed
             self._closed = True

@@ -152,6 +152,15 @@ sys.stdin.read()
 """
 
 
+def test_a_file_that_this_process_has_open_is_not_touched(closed: Path) -> None:
+    store = Store.open(closed)
+    with pytest.raises(StoreLocked, match="close it"):
+        salvage.rescue(closed, NOW)
+    say(store, OWN, "still open")
+    store.close()
+    assert salvage.rescue(closed, NOW).carried.unsent == 10
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there the renaming itself is refused")
 def test_a_file_that_another_process_has_open_is_not_touched(closed: Path) -> None:
     other = subprocess.Popen(
