@@ -50,11 +50,20 @@ _BEFORE: Final = {
     Harm.EMPTY_JSON: (200, "application/json", b"{}", ""),
     Harm.LOGIN_REQUIRED: (511, "text/html", b"<html>Log in</html>", ""),
 }
+_NO_FUNCTION: Final = (
+    404,
+    "application/json",
+    json.dumps({"code": "PGRST202", "message": "Could not find the function"}).encode(),
+    "",
+)
 _BUSY: Final = (503, "text/html", b"<html>Busy</html>", "")
 
 
 class FaultProxy:
-    """`rate` of the requests are harmed, by each of `harms` in turn; `heal` ends that. Realtime is cut as often."""
+    """`rate` of the requests are harmed, by each of `harms` in turn; `heal` ends that. Realtime is cut as often.
+
+    `missing` are functions that the server behind it seems not to have.
+    """
 
     def __init__(self, target: str, seed: int) -> None:
         parts = urlsplit(target)
@@ -64,6 +73,8 @@ class FaultProxy:
         self._rate = 0.0
         self._harms: Iterator[Harm] = iter(())
         self.counts: Counter[Harm] = Counter()
+        self.missing: frozenset[str] = frozenset()
+        self.missed: set[str] = set()
         self.url = ""
 
     def hurt(self, rate: float, harms: tuple[Harm, ...] = HARMS) -> None:
@@ -108,6 +119,10 @@ class FaultProxy:
         host = f"host: {self._target[0]}:{self._target[1]}".encode()
         connection = b"connection: upgrade" if upgrade else b"connection: close"
         body = await reader.readexactly(_length(head))
+        function = lines[0].split(b" ")[1].decode().rpartition("/rpc/")[2]
+        if function in self.missing:
+            self.missed.add(function)
+            return await _say(writer, _answer(*_NO_FUNCTION))
         request = b"\r\n".join([lines[0], host, connection, *lines[1:]]) + body
         harm = next(self._harms) if self._random.random() < self._rate else Harm.NONE
         self.counts[harm] += 1

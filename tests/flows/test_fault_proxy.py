@@ -14,6 +14,7 @@ from storage import accounts, chats, messages
 from storage.records import ChatId, Message, SyncState
 from storage.store import Store
 from sync.login.vault import SessionStoreKind
+from sync.protocol import Rpc
 from sync.service import SyncService
 from sync.status import Phase
 from tests.fakes.fault_proxy import HARMS, PORTAL, FaultProxy, Harm, fault_proxy
@@ -139,3 +140,32 @@ def test_behind_a_portal_nothing_is_burned_signed_out_or_stored(
         proxy.heal()
         one.level()
         assert numbered(one, chat) == [(1, "written before the login of the hotel")]
+
+
+def test_a_server_one_release_back_keeps_two_devices_level(tmp_path: Path, server: Server) -> None:
+    """Without the functions of this release everything goes the older way (I31)."""
+    email = f"{uuid.uuid4().hex}@example.test"
+    with (
+        fault_proxy(server.url, 1) as proxy,
+        computer(tmp_path / "laptop") as laptop,
+        computer(tmp_path / "desktop") as desktop,
+    ):
+        proxy.missing = frozenset({Rpc.PUSH_CHANGES, Rpc.PULL_SUMMARY, Rpc.PULL_HISTORY})
+        sign_in(laptop, proxy, server, email, new=True)
+        shared = laptop.chat("shared")
+        for number in range(5):
+            laptop.write(shared, f"laptop {number}")
+        laptop.level()
+        sign_in(desktop, proxy, server, email, new=False)
+        desktop.level()
+        desktop.write(shared, "desktop 0")
+        desktop.level()
+        laptop.level()
+        told = [(n + 1, f"laptop {n}") for n in range(5)] + [(6, "desktop 0")]
+        assert numbered(laptop, shared) == numbered(desktop, shared) == told
+        assert proxy.missed >= {Rpc.PUSH_CHANGES, Rpc.PULL_SUMMARY}
+        proxy.missing = frozenset()
+        laptop.write(shared, "after the update")
+        laptop.level()
+        desktop.level()
+        assert numbered(desktop, shared) == [*told, (7, "after the update")]
