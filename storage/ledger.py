@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from storage import epochs, heads, rows, soundness
+from storage import epochs, heads, rows
 from storage.exchange import Head
 from storage.records import AccountId, ChatId, MessageId, Part
 from storage.transaction import Reader, Transaction
@@ -65,13 +65,6 @@ def entries(db: Reader, account_id: AccountId, chat_id: ChatId) -> Mapping[Messa
     ):
         entries[message_id] = Entry(number, False, tuple(json.loads(content)))
     return entries
-
-
-def damaged(db: Reader, account_id: AccountId) -> Mapping[ChatId, int]:
-    """The account's chats with a confirmed message that is not what was written, and their last numbers."""
-    harmed = {chat_id for chat_id, _ in soundness.misfits(db)}
-    found = db.execute("select chat_id, last_num from chats where account_id = ?", (account_id,))
-    return {chat_id: last_num for chat_id, last_num in found if chat_id in harmed}
 
 
 def distrust(tx: Transaction, account_id: AccountId, last_nums: Mapping[ChatId, int]) -> None:

@@ -69,6 +69,8 @@ def _newest_first(store: "Store", chat: ChatId, before: int | None, limit: int) 
     while limit > 0:
         page = store.read(partial(messages.page, chat_id=chat, before=start, limit=min(limit, PAGE)))
         yield from page.messages
+        if page.gap is not None and len(page.messages) < limit:
+            click.echo("Older messages are not on this computer yet: run homing sync.", err=True)
         if page.older is None:
             return
         start, limit = page.older, limit - len(page.messages)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from storage import ledger
+from storage.healing import heal
 from storage.records import Account
 from storage.store import Store
 from sync.backend import Backend
@@ -24,8 +24,10 @@ def examine(
 
     A server that cannot be asked is a warning: nothing is known to be wrong.
     """
-    if repair and (damaged := store.read(lambda db: ledger.damaged(db, account.account_id))):
-        store.write(lambda tx: ledger.distrust(tx, account.account_id, damaged)).result()
+    if repair and (harmed := heal(store)):
+        yield ok(
+            "repair", f"{harmed} messages were not what was written: asked of the server again, or set aside"
+        )
     report = sync()
     if report.error is not None:
         yield warn("sync", f"Not compared with the server: {report.error}")
