@@ -36,8 +36,9 @@ from desktop.viewmodels.preferences import Preferences
 from desktop.viewmodels.sync_status import SyncStatusLine
 from desktop.viewmodels.timeline import Timeline
 from desktop.viewmodels.window import Parts, Window
-from storage import accounts, outbox, settings
+from storage import accounts, settings
 from storage.errors import StorageError
+from storage.outbound import outbox
 from storage.paths import profile_dir, store_path
 from storage.records import LOCAL_ACCOUNT
 from storage.store import Store

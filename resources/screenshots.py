@@ -20,8 +20,9 @@ from PySide6.QtCore import QEventLoop, QTimer
 from desktop import rendering
 from desktop.app import Desktop, application
 from desktop.engine import Loaded
-from storage import accounts, chats, messages, outbox
+from storage import accounts, chats, messages
 from storage.exchange import BatchVerdict, Parcel, Receipt, Verdict, VerdictStatus
+from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, Account, ChatId, MessageId, Role
 from storage.store import Store, Transaction
 from sync.status import Phase, SyncStatus

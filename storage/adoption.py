@@ -5,7 +5,8 @@ Ids stay as they are, so that a second time changes nothing, and a copy that rea
 
 from collections.abc import Sequence
 
-from storage import context, edits, rows, snapshots
+from storage import context, rows, snapshots
+from storage.outbound import edits
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, ProjectId
 from storage.transaction import Transaction
 

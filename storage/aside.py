@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID, uuid5
 
-from storage import errands, messages, rows
+from storage import messages, rows
 from storage.checksums import checksum
 from storage.content import normalise
 from storage.errors import InvalidMessage, UnknownChat
+from storage.outbound import errands
 from storage.records import AccountId, ChatId, Message, MessageId, Part, SyncState
 from storage.transaction import Reader, Transaction
 

@@ -6,10 +6,11 @@ from itertools import islice
 from typing import Final
 from uuid import uuid4
 
-from storage import accounts, edits, projects, rows
+from storage import accounts, projects, rows
 from storage.adoption import adopt as adopt
 from storage.content import clean
 from storage.errors import UnknownChat, UnknownProject
+from storage.outbound import edits
 from storage.records import LOCAL_ACCOUNT, AccountId, Chat, ChatId, ProjectId
 from storage.transaction import Reader, Transaction
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from storage import orders, rows
+from storage import rows
 from storage.content import clean
 from storage.errors import InvalidResource, UnknownChat
 from storage.exchange import ContextChange, ErrandKind
+from storage.outbound import orders
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId
 from storage.transaction import Reader, Transaction
 

@@ -10,10 +10,12 @@ from itertools import islice
 from typing import Any, Final
 from uuid import uuid4
 
-from storage import chats, edits, gaps, rows
+from storage import chats, rows
 from storage.checksums import checksum
 from storage.content import clean, normalise, plain_text
 from storage.errors import InvalidMessage, UnknownChat
+from storage.inbound import gaps
+from storage.outbound import edits
 from storage.records import ChatId, Hole, Message, MessageId, Page, Part, Position, Role
 from storage.transaction import Reader, Transaction
 

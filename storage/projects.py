@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import uuid4
 
-from storage import edits
 from storage.content import clean
 from storage.errors import InvalidProject, UnknownProject
 from storage.exchange import ProjectEdit
+from storage.outbound import edits
 from storage.records import LOCAL_ACCOUNT, AccountId, Project, ProjectId
 from storage.transaction import Reader, Transaction
 

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from storage import edits, held
+from storage.inbound import held
+from storage.outbound import edits
 from storage.records import LOCAL_ACCOUNT, AccountId
 from storage.transaction import Transaction
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from storage import aside, orders, rows
+from storage import aside, rows
 from storage.exchange import ErrandKind, MessageChange
+from storage.outbound import orders
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, MessageId
 from storage.transaction import Reader, Transaction
 

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from storage import orders, projects, rows
+from storage import projects, rows
 from storage.content import clean
 from storage.errors import InvalidProject, UnknownProject
 from storage.exchange import ErrandKind, SnapshotChange
+from storage.outbound import orders
 from storage.records import LOCAL_ACCOUNT, AccountId, ProjectId
 from storage.transaction import Reader, Transaction
 

@@ -6,22 +6,22 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from storage import ballast
 from storage.clock import utc_now
-from storage.connections import prepare
 from storage.errors import DiskFull
-from storage.exclusive import OPEN
-from storage.lanes import Lane
-from storage.listeners import Listeners
-from storage.reading import Readers
+from storage.file import ballast
+from storage.file.connections import prepare
+from storage.file.exclusive import OPEN
+from storage.file.lanes import Lane
+from storage.file.listeners import Listeners
+from storage.file.reading import Readers
+from storage.file.writing import Writer
 from storage.records import Touched
 from storage.transaction import Reader, Transaction
-from storage.writing import Writer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from storage.backups import Backup
+    from storage.file.backups import Backup
 
 __all__ = ["Lane", "Reader", "Store", "Transaction"]
 
@@ -86,7 +86,7 @@ class Store:
         Call it from time to time, on a thread that may take seconds: reads and writes go on meanwhile. Returns the
         backup that it made. Raises StoreCorrupt when it found damage, DiskFull when there is no room for a backup.
         """
-        from storage import backups, healing
+        from storage.file import backups, healing
 
         ballast.keep(self.path.parent)
         now = self._clock()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from storage import accounts, chats, outbox
+from storage import accounts, chats
+from storage.outbound import outbox
 from storage.records import Account, AccountId, ChatId
 from sync.backend import Backend
 from sync.errors import Refused, SignInAgain, SyncError, UnsentMessages

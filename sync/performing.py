@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from storage import accounts, edits, errands, heads, history, inbox, outbox
+from storage import accounts
 from storage.exchange import ChangePage, Hole, ParcelWork
+from storage.inbound import heads, history, inbox
+from storage.outbound import edits, errands, outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId
 from storage.store import Lane, Reader, Store, Transaction
 from sync.engine.interface import (

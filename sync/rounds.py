@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from storage import accounts, outbox, settings
+from storage import accounts, settings
+from storage.outbound import outbox
 from storage.store import Reader, Transaction
 
 _ASKED: Final = "sync.rounds-asked"

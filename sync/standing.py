@@ -1,6 +1,8 @@
 """The state of sync as the store alone tells it: for a process that does not hold the engine."""
 
-from storage import accounts, history, outbox
+from storage import accounts
+from storage.inbound import history
+from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, Account
 from storage.store import Reader
 from sync.status import Phase, SyncStatus

@@ -7,9 +7,9 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, Protocol
 
-from storage import ledger
 from storage.exchange import Head, HistoryPage, MessageChange
-from storage.ledger import Entry
+from storage.inbound import ledger
+from storage.inbound.ledger import Entry
 from storage.records import AccountId, ChatId, Hole, MessageId
 from storage.store import Store
 from sync.protocol import HISTORY_MAX_MESSAGES, MAX_ROWS

@@ -10,9 +10,9 @@ from desktop.commands.options import (
     pass_options,
     told_in_one_line,
 )
-from storage import backups
-from storage.backups import Backup
 from storage.clock import utc_now
+from storage.file import backups
+from storage.file.backups import Backup
 from storage.paths import STORE_NAME
 
 
@@ -50,7 +50,7 @@ def restore(options: GlobalOptions, number: int) -> None:
     The present file is moved aside, and what is only in it comes along: messages not yet synced, drafts and edits.
     What the server changed since comes with the next sync.
     """
-    from storage import salvage
+    from storage.file import salvage
 
     path = _path(options)
     with told_in_one_line():

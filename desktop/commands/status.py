@@ -6,7 +6,9 @@ from typing import Any
 import click
 
 from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
-from storage import accounts, chats, history, outbox
+from storage import accounts, chats
+from storage.inbound import history
+from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, Account
 from storage.store import Reader
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from storage.healing import heal
+from storage.file.healing import heal
 from storage.records import Account
 from storage.store import Store
 from sync.backend import Backend

@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 
-from storage import outbox
+from storage.outbound import outbox
 from storage.records import ChatId, MessageId
 from storage.store import Transaction
 from sync.status import Phase, SyncStatus

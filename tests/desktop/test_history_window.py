@@ -6,8 +6,9 @@ import pytest
 from PySide6.QtCore import QPointF
 from PySide6.QtQuick import QQuickItem
 
-from storage import chats, history
+from storage import chats
 from storage.exchange import HistoryPage
+from storage.inbound import history
 from storage.records import AccountId, ChatId, Hole
 from storage.store import Transaction
 from sync.status import Phase, SyncStatus

@@ -11,9 +11,10 @@ from PySide6.QtQuick import QQuickItem, QQuickWindow
 from pytestqt.qtbot import QtBot
 
 from desktop.problem import title_of, wants_retry
-from storage import backups, chats, messages
+from storage import chats, messages
 from storage.content import plain_text
 from storage.errors import NewerSchema, StoreCorrupt, StoreLocked
+from storage.file import backups
 from storage.records import LOCAL_ACCOUNT
 from storage.store import Store, Transaction
 

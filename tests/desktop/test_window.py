@@ -218,7 +218,7 @@ def test_a_message_set_aside_says_why_and_retry_queues_it_again(driver: Driver) 
     chat_id = driver.desktop.view_model.current_chat_id
 
     def reject(tx: object) -> None:
-        from storage import outbox
+        from storage.outbound import outbox
 
         outbox.set_aside(tx, chat_id, [row.message_id], "too strange: shorten it")  # type: ignore[arg-type]
 

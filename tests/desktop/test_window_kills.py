@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import accounts, chats, messages, outbox
+from storage import accounts, chats, messages
 from storage.content import plain_text
+from storage.outbound import outbox
 from storage.paths import profile_dir
 from storage.records import ChatId, Position
 from storage.store import Reader, Store

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from storage import inbox, outbox
 from storage.exchange import (
     BatchVerdict,
     Change,
@@ -20,6 +19,8 @@ from storage.exchange import (
     Verdict,
     VerdictStatus,
 )
+from storage.inbound import inbox
+from storage.outbound import outbox
 from storage.records import AccountId, ChatId, MessageId, MessageStatus, Part, Role
 from storage.transaction import Transaction
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from storage import accounts, chats, checking, messages
+from storage import accounts, chats, messages
 from storage.errors import StorageError
+from storage.file import checking
 from storage.records import LOCAL_ACCOUNT, Chat, Message
 from storage.store import Reader, Store
 from tests.fakes.inhabited import ACTIVE

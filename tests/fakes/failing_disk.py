@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from storage.connections import open_writer
+from storage.file.connections import open_writer
 
 
 class Commit(Enum):
@@ -24,7 +24,7 @@ def sqlite_error(code: int) -> sqlite3.OperationalError:
 
 
 class FailingDisk:
-    """Stands in for `storage.connections.open_writer`; counts how often the store opened the file."""
+    """Stands in for `storage.file.connections.open_writer`; counts how often the store opened the file."""
 
     def __init__(self, code: int = sqlite3.SQLITE_IOERR) -> None:
         self.code = code

@@ -4,7 +4,9 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Final
 
-from storage import accounts, chats, inbox, messages, outbox
+from storage import accounts, chats, messages
+from storage.inbound import inbox
+from storage.outbound import outbox
 from storage.records import Account, AccountId, ChatId, MessageId
 from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, message_change

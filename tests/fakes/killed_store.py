@@ -14,8 +14,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-import storage.migrations  # noqa: F401 - once here, instead of in every child
-from storage import accounts, chats, connections, inbox, messages
+import storage.file.migrations  # noqa: F401 - once here, instead of in every child
+from storage import accounts, chats, messages
+from storage.file import connections
+from storage.inbound import inbox
 from storage.records import Account, AccountId, ChatId, MessageId
 from storage.store import Lane, Store, Transaction
 from tests.fakes.changes import change_page, message_change

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from storage import chats, edits, errands
+from storage import chats
 from storage.exchange import (
     ChatChange,
     ChatEdit,
@@ -13,6 +13,7 @@ from storage.exchange import (
     SnapshotChange,
     UsageChange,
 )
+from storage.outbound import edits, errands
 from storage.records import AccountId, ChatId, MessageId, ProjectId
 from storage.store import Store
 from storage.transaction import Transaction

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlite_utils import Database
 
-from storage.migrations import MIGRATIONS
+from storage.file.migrations import MIGRATIONS
 
 _AT: Final = "2026-01-01T00:00:00.000Z"
 

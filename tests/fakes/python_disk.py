@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import apsw
 
-from storage import connections, writing
+from storage.file import connections, writing
 from tests.fakes.apsw_connection import Connection
 
 _NUMBERS: Final = count()

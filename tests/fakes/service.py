@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from storage import accounts, aside, chats, outbox
+from storage import accounts, aside, chats
+from storage.outbound import outbox
 from storage.records import Account, AccountId, ChatId, MessageId
 from storage.store import Store, Transaction
 from sync.errors import UnsentMessages

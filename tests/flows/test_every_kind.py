@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from storage import accounts, chats, context, errands, messages, projects, removal, snapshots
+from storage import accounts, chats, context, messages, projects, removal, snapshots
 from storage.context import Resource
+from storage.outbound import errands
 from storage.records import LOCAL_ACCOUNT, ChatId, MessageId
 from storage.store import Reader, Transaction
 from tests.fakes.devices import Device, device

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 
-from storage import salvage
+from storage.file import salvage
 from storage.paths import store_path
 from tests.flows.homing_process import Device, Server
 

@@ -12,8 +12,9 @@ from typing import Any, TypeVar, cast
 
 from sqlite_utils import Database
 
-from storage import accounts, adoption, aside, chats, context, heads, messages, projects, removal
+from storage import accounts, adoption, aside, chats, context, messages, projects, removal
 from storage.errors import InvalidMessage
+from storage.inbound import heads
 from storage.records import Account, AccountId, ChatId, Cursor, MessageId, ProjectId, SyncState
 from storage.store import Lane, Reader, Store, Transaction
 from sync.engine.interface import StoreAnswer, StoreEffect

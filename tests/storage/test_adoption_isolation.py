@@ -8,19 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import (
-    accounts,
-    aside,
-    chats,
-    context,
-    errands,
-    inbox,
-    messages,
-    outbox,
-    projects,
-    removal,
-    snapshots,
-)
+from storage import accounts, aside, chats, context, messages, projects, removal, snapshots
 from storage.context import Resource
 from storage.errors import StorageError
 from storage.exchange import (
@@ -32,6 +20,8 @@ from storage.exchange import (
     Verdict,
     VerdictStatus,
 )
+from storage.inbound import inbox
+from storage.outbound import errands, outbox
 from storage.records import LOCAL_ACCOUNT, Account, AccountId, ChatId, MessageId, ProjectId
 from storage.store import Store
 from storage.transaction import Transaction

@@ -1,8 +1,10 @@
 import pytest
 
-from storage import aside, chats, errands, history, inbox, messages, outbox, projects
+from storage import aside, chats, messages, projects
 from storage.errors import InvalidMessage, UnknownChat
 from storage.exchange import ErrandKind, MessageChange, VerdictStatus
+from storage.inbound import history, inbox
+from storage.outbound import errands, outbox
 from storage.records import AccountId, ChatId, Message, MessageId, SyncState
 from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, chat_change, message_change, record_verdicts, text, verdict

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from storage import backups, ballast, chats, connections, messages, soundness
-from storage.backups import Kind
+from storage import chats, messages
 from storage.errors import DiskFull, NewerSchema, StoreCorrupt
+from storage.file import backups, ballast, connections, soundness
+from storage.file.backups import Kind
 from storage.store import Store
 from tests.fakes.inhabited import OWN, content, fill, say
 
@@ -92,7 +93,7 @@ def test_a_person_writes_and_reads_while_a_backup_is_made(
         assert go.wait(30)
 
     before = content(lived_in.path)
-    monkeypatch.setattr("storage.backups.time.sleep", wait)
+    monkeypatch.setattr("storage.file.backups.time.sleep", wait)
     monkeypatch.setattr(backups, "_STEP", 8)
     made: list[backups.Backup | None] = []
     making = threading.Thread(target=lambda: made.append(lived_in.keep_backups()))

@@ -1,8 +1,9 @@
 import pytest
 
-from storage import chats, messages, outbox
+from storage import chats, messages
 from storage.errors import UnknownChat
 from storage.exchange import ChatVerdict
+from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Touched
 from storage.store import Store
 from tests.fakes.changes import record_chat_verdicts

@@ -3,7 +3,8 @@
 import sqlite3
 from pathlib import Path
 
-from storage import chats, checking, messages
+from storage import chats, messages
+from storage.file import checking
 from storage.records import LOCAL_ACCOUNT
 from storage.store import Store, Transaction
 

@@ -2,10 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from storage import chats, context, errands, kinds
+from storage import chats, context
 from storage.context import Pinned, Resource
 from storage.errors import InvalidResource, UnknownChat
 from storage.exchange import ContextChange, ErrandKind
+from storage.inbound import kinds
+from storage.outbound import errands
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId
 from storage.store import Store
 from tests.fakes.kinds import DONE, answer, context_change, digest, share_chat

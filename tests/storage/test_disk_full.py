@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import backups, ballast, chats, messages, salvage
+from storage import chats, messages
 from storage.errors import DiskFull
+from storage.file import backups, ballast, salvage
 from storage.records import ChatId, MessageId
 from storage.store import Lane, Store
 from tests.fakes.inhabited import content

@@ -1,8 +1,10 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import chats, inbox, messages, outbox
+from storage import chats, messages
 from storage.exchange import ChangePage, ChatChange, MessageChange, Parcel, VerdictStatus
+from storage.inbound import inbox
+from storage.outbound import outbox
 from storage.records import AccountId, ChatId, Cursor, MessageId
 from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, chat_change, message_change, record_verdicts, text, verdict

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import chats, connections, messages, writing
+from storage import chats, messages
 from storage.errors import (
     DiskFull,
     InvalidMessage,
@@ -22,11 +22,12 @@ from storage.errors import (
     StoreUnavailable,
     UnknownOutcome,
 )
-from storage.migrations import MIGRATIONS
+from storage.file import connections, writing
+from storage.file.migrations import MIGRATIONS
+from storage.file.schema import STEPS
+from storage.file.translate import BUGS, TABLE, translate
 from storage.records import ChatId, MessageId
-from storage.schema import STEPS
 from storage.store import Store, Transaction
-from storage.translate import BUGS, TABLE, translate
 from tests.fakes.failing_disk import Commit, FailingDisk, sqlite_error
 
 CHAT = ChatId("a")
@@ -146,7 +147,7 @@ def test_the_folder_is_the_users_alone(path: Path) -> None:
 AS_SOMEBODY_ELSE = """
 import os, sys, urllib.parse  # what is imported later may lie where somebody else cannot read
 from pathlib import Path
-import storage.migrations
+import storage.file.migrations
 from storage.errors import StoreReadOnly
 from storage.store import Store
 if os.geteuid() == 0:
@@ -204,7 +205,7 @@ def test_while_another_process_writes_a_store_opens_and_reads_without_waiting(pa
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.connections.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("storage.file.connections.BUSY_SECONDS", 0.05)
 
 
 @pytest.mark.usefixtures("quick")

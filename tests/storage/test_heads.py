@@ -4,8 +4,10 @@ from hashlib import md5
 
 import pytest
 
-from storage import heads, history, inbox, messages, outbox
+from storage import messages
 from storage.exchange import Change, Head, MessageChange
+from storage.inbound import heads, history, inbox
+from storage.outbound import outbox
 from storage.records import AccountId, ChatId, MessageId
 from storage.store import Store
 from tests.fakes.changes import change_page, chat_change, history_page, message_change

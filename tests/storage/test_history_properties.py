@@ -20,8 +20,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from storage import accounts, heads, history, inbox, messages, outbox
+from storage import accounts, messages
 from storage.exchange import BatchVerdict, Change, Head, MessageChange, Receipt, Span, Verdict, VerdictStatus
+from storage.inbound import heads, history, inbox
+from storage.outbound import outbox
 from storage.records import Account, AccountId, ChatId, Cursor, Message, MessageId, Position, SyncState
 from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, chat_change, history_page, message_change, verdict

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import accounts, chats, inbox, messages, outbox
+from storage import accounts, chats, messages
 from storage.errors import InvalidMessage
 from storage.exchange import ChangePage, ChatVerdict, Verdict, VerdictStatus
+from storage.inbound import inbox
+from storage.outbound import outbox
 from storage.records import (
     LOCAL_ACCOUNT,
     Account,

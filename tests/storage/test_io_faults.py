@@ -11,8 +11,10 @@ from typing import Final
 import apsw
 import pytest
 
-from storage import backups, chats, inbox, messages
+from storage import chats, messages
 from storage.errors import StorageError
+from storage.file import backups
+from storage.inbound import inbox
 from storage.records import ChatId, MessageId
 from storage.store import Store, Transaction
 from tests.fakes import old_store

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from storage import chats, context, errands, inbox, kinds, projects, snapshots, usage
+from storage import chats, context, projects, snapshots, usage
 from storage.context import Resource
 from storage.exchange import (
     ChangePage,
@@ -14,6 +14,8 @@ from storage.exchange import (
     SnapshotChange,
     UsageChange,
 )
+from storage.inbound import inbox, kinds
+from storage.outbound import errands
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, ProjectId
 from storage.store import Store, Transaction
 from tests.fakes.kinds import (

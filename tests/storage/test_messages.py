@@ -1,8 +1,9 @@
 import pytest
 
-from storage import aside, chats, messages, outbox
+from storage import aside, chats, messages
 from storage.errors import InvalidMessage, UnknownChat
 from storage.exchange import VerdictStatus
+from storage.outbound import outbox
 from storage.records import AccountId, Chat, ChatId, MessageId, Position, Role, SyncState
 from storage.store import Store
 from tests.fakes.changes import record_verdicts, text, verdict

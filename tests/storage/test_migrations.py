@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from storage import history, inbox, messages, outbox
-from storage.migrations import MIGRATIONS
+from storage import messages
+from storage.file.migrations import MIGRATIONS
+from storage.file.schema import STEPS
+from storage.inbound import history, inbox
+from storage.outbound import outbox
 from storage.records import AccountId, ChatId, Counts, Cursor
-from storage.schema import STEPS
 from storage.store import Store
 
 ACCOUNT = AccountId("account-a")

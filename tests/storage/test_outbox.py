@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from storage import accounts, aside, chats, history, inbox, messages, outbox
+from storage import accounts, aside, chats, messages
 from storage.errors import UnknownChat
 from storage.exchange import (
     BatchFault,
@@ -15,7 +15,9 @@ from storage.exchange import (
     Span,
     VerdictStatus,
 )
-from storage.incoming import CHAT_DELETED
+from storage.inbound import history, inbox
+from storage.inbound.incoming import CHAT_DELETED
+from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, Account, AccountId, ChatId, Counts, Cursor, MessageId, SyncState
 from storage.store import Store, Transaction
 from tests.fakes.changes import (

@@ -6,8 +6,10 @@ from typing import cast
 
 import pytest
 
-from storage import accounts, chats, heads, history, inbox, incoming, messages, outbox, settings
+from storage import accounts, chats, messages, settings
 from storage.exchange import Span
+from storage.inbound import heads, history, inbox, incoming
+from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Counts, MessageId, Position
 from storage.store import Store, Transaction
 from storage.transaction import Reader

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import accounts, chats, connections, inbox, messages
+from storage import accounts, chats, messages
+from storage.file import connections
+from storage.inbound import inbox
 from storage.records import Account, AccountId, ChatId, MessageId
 from storage.store import Lane, Store, Transaction
 from tests.fakes import old_store, power_cut

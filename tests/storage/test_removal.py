@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from storage import chats, history, inbox, messages, orders, outbox, removal
+from storage import chats, messages, removal
 from storage.exchange import (
     Batch,
     BatchVerdict,
@@ -13,6 +13,8 @@ from storage.exchange import (
     Receipt,
     VerdictStatus,
 )
+from storage.inbound import history, inbox
+from storage.outbound import orders, outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Hole, MessageId
 from storage.store import Store
 from tests.fakes.changes import change_page, chat_change, message_change, verdict

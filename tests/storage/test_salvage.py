@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from storage import accounts, chats, healing, inbox, messages, replacing, salvage
-from storage.carrying import DAMAGED
+from storage import accounts, chats, messages
 from storage.errors import DiskFull, NewerSchema, StoreCorrupt, StoreLocked
 from storage.exchange import VerdictStatus
+from storage.file import healing, replacing, salvage
+from storage.file.carrying import DAMAGED
+from storage.inbound import inbox
 from storage.records import Cursor, MessageId, SyncState
 from storage.store import Store, Transaction
 from tests.fakes import damage
@@ -60,7 +62,7 @@ def test_without_its_header_or_its_first_page_everything_is_found_again(closed: 
 
 
 def _ill(path: Path) -> list[Any]:
-    from storage import checking
+    from storage.file import checking
 
     return [check for check in checking.examine(path) if not check.healthy]
 
@@ -226,7 +228,7 @@ def test_a_newer_file_is_not_rescued(closed: Path) -> None:
 def test_without_room_for_a_second_file_nothing_happens(
     closed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.ballast.room", lambda _: 1000)
+    monkeypatch.setattr("storage.file.ballast.room", lambda _: 1000)
     before = closed.read_bytes()
     with pytest.raises(DiskFull):
         salvage.rescue(closed, NOW)

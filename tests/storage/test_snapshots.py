@@ -2,9 +2,11 @@ import hashlib
 
 import pytest
 
-from storage import errands, kinds, projects, snapshots
+from storage import projects, snapshots
 from storage.errors import InvalidProject, UnknownProject
 from storage.exchange import ErrandKind, ErrandVerdict, SnapshotChange
+from storage.inbound import kinds
+from storage.outbound import errands
 from storage.records import AccountId, ProjectId
 from storage.snapshots import Snapshot
 from storage.store import Store

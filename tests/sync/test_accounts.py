@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import accounts, chats, messages, outbox
+from storage import accounts, chats, messages
+from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, SyncState
 from storage.store import Store
 from sync.errors import AccountGone, Refused, SessionOver, SignInAgain, Unreachable, UnsentMessages

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import accounts, chats, inbox, messages
+from storage import accounts, chats, messages
+from storage.inbound import inbox
 from storage.records import Account, AccountId, ChatId, Cursor
 from storage.store import Store
 from sync.engine.interface import ApplyChanges, ChangesApplied, LoadWork, WorkLoaded

@@ -111,7 +111,7 @@ def test_a_bug_in_the_remote_becomes_a_failure(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_bug_in_a_store_effect_becomes_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.inbox.apply", _explode)
+    monkeypatch.setattr("storage.inbound.inbox.apply", _explode)
     with stage(tmp_path) as scene:
         scene.runner.post(SignedIn(ACCOUNT))
         scene.wait_for(lambda: scene.shows(Phase.ERROR))

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from desktop.cli import main
-from storage import outbox
+from storage.outbound import outbox
 from storage.paths import STORE_NAME
 from storage.records import ChatId, MessageId
 from storage.store import Store

@@ -1,0 +1,1 @@
+"""The SQLite file itself: opened, migrated, written by one thread, backed up, examined and rescued."""

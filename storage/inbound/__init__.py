@@ -1,0 +1,1 @@
+"""What comes from the server: changes, history in ranges, and the comparison of both sides."""

@@ -1,0 +1,1 @@
+"""What waits for the server: edits, parcels, errands, and the words that came back on them."""

@@ -1,0 +1,134 @@
+"""Small orders to the server that are no message and no field: repeated until they are answered.
+
+Those of one subject go in the order in which they were given. An errand waits until the server has its chat or project,
+and while that is deleted. One that the server refused stays, with the reason, until it is tried again or dropped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from storage import context, rows, snapshots
+from storage.exchange import Errand, ErrandKind, ErrandVerdict
+from storage.outbound import orders
+from storage.outbound.orders import add as add
+from storage.records import AccountId, ChatId
+from storage.transaction import Reader, Transaction
+
+_ROW: Final = "number, kind, subject, body"
+_OPEN: Final = (
+    "select 1 from {table} where {key} = e.subject and account_id = e.account_id "
+    "and generation is not null and deleted_at is null"
+)
+_READY: Final = (
+    f"(exists ({_OPEN.format(table='chats', key='chat_id')}) "
+    f"or exists ({_OPEN.format(table='projects', key='project_id')}))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An errand that the server did not take, with its reason for people."""
+
+    errand: Errand
+    reason: str
+
+
+def next(db: Reader, account_id: AccountId) -> Errand | None:  # noqa: A001 - read as errands.next
+    """The oldest errand that may go now."""
+    row = db.execute(
+        f"select {_ROW} from errands e where account_id = ? and sync_error is null and {_READY} "
+        "order by number limit 1",
+        (account_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    errand = orders.errand(row)
+    if errand.kind is ErrandKind.SAVE_SNAPSHOT:
+        return Errand(errand.number, errand.kind, errand.subject, snapshots.body(db, errand.subject))
+    return errand
+
+
+def record(tx: Transaction, account_id: AccountId, number: int, verdict: ErrandVerdict) -> None:
+    """The server's word: the errand is done, goes once more, or is set aside with the reason.
+
+    A number that is not here any more, or is another account's, changes nothing.
+    """
+    row = tx.db.execute(
+        f"select {_ROW} from errands where number = ? and account_id = ?", (number, account_id)
+    ).fetchone()
+    if row is None or (verdict.accepted and verdict.more):
+        return
+    errand = orders.errand(row)
+    if verdict.accepted:
+        orders.drop(tx, number)
+        _settle(tx, errand)
+    else:
+        _refuse(tx, errand, verdict.reason or "The server refused this.")
+    _touch(tx, errand)
+
+
+def refused(db: Reader, account_ids: Sequence[AccountId]) -> list[Refused]:
+    """What the server did not take, oldest first."""
+    found = db.execute(
+        f"select {_ROW}, sync_error from errands where sync_error is not null "
+        "and account_id in (select value from json_each(?)) order by number",
+        (rows.encode(account_ids),),
+    )
+    return [Refused(orders.errand(row[:-1]), row[-1]) for row in found]
+
+
+def retry(tx: Transaction, account_ids: Sequence[AccountId]) -> int:
+    """Gives every refused errand another try. Returns how many."""
+    again = refused(tx.db, account_ids)
+    for each in again:
+        tx.db.execute("update errands set sync_error = null where number = ?", (each.errand.number,))
+        tx.db.execute("update snapshots set sync_error = null where project_id = ?", (each.errand.subject,))
+        _touch(tx, each.errand)
+    return len(again)
+
+
+def discard(tx: Transaction, number: int) -> None:
+    """Drops a refused errand; what the server has instead is asked for again. A second time does nothing."""
+    row = tx.db.execute(
+        f"delete from errands where number = ? and sync_error is not null returning {_ROW}, account_id",
+        (number,),
+    ).fetchone()
+    if row is None:
+        return
+    errand = orders.errand(row[:-1])
+    match errand.kind:
+        case ErrandKind.PIN_CONTEXT | ErrandKind.UNPIN_CONTEXT:
+            for source in context.sources_of(errand.body):
+                tx.db.execute(
+                    "delete from context where chat_id = ? and source = ?", (errand.subject, source)
+                )
+        case ErrandKind.SAVE_SNAPSHOT:
+            tx.db.execute("delete from snapshots where project_id = ?", (errand.subject,))
+        case ErrandKind.DELETE_MESSAGES | ErrandKind.CLEAR_CHAT:
+            pass  # The heads differ from now on, and the chat is filled again.
+    tx.db.execute("update accounts set opened = 0 where account_id = ?", (row[-1],))
+    _touch(tx, errand)
+
+
+def _settle(tx: Transaction, errand: Errand) -> None:
+    match errand.kind:
+        case ErrandKind.PIN_CONTEXT | ErrandKind.UNPIN_CONTEXT:
+            context.settle(tx, ChatId(errand.subject), context.sources_of(errand.body))
+        case ErrandKind.SAVE_SNAPSHOT:
+            snapshots.settle(tx, errand.subject)
+        case ErrandKind.DELETE_MESSAGES | ErrandKind.CLEAR_CHAT:
+            pass  # The tombstones come by the next pull.
+
+
+def _refuse(tx: Transaction, errand: Errand, reason: str) -> None:
+    tx.db.execute("update errands set sync_error = ? where number = ?", (reason, errand.number))
+    if errand.kind is ErrandKind.SAVE_SNAPSHOT:
+        tx.db.execute("update snapshots set sync_error = ? where project_id = ?", (reason, errand.subject))
+
+
+def _touch(tx: Transaction, errand: Errand) -> None:
+    if errand.kind is ErrandKind.SAVE_SNAPSHOT:
+        tx.touch_projects()
+    else:
+        tx.touch_messages(ChatId(errand.subject))

@@ -1,0 +1,42 @@
+"""The rows of errands: put down by whoever has an order for the server, read by storage.outbound.errands."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from storage import rows
+from storage.exchange import Errand, ErrandKind
+from storage.records import AccountId
+from storage.transaction import Reader, Transaction
+
+
+def add(
+    tx: Transaction, account_id: AccountId, kind: ErrandKind, subject: str, body: Mapping[str, Any]
+) -> int:
+    """Queues an errand behind those that wait. `body` holds the function's arguments by their names on the wire."""
+    (number,) = tx.db.execute(
+        "insert into errands (account_id, kind, subject, body) values (?, ?, ?, ?) returning number",
+        (account_id, kind.value, subject, rows.encode(body)),
+    ).fetchone()
+    return int(number)
+
+
+def drop(tx: Transaction, number: int) -> None:
+    """The errand is over, whatever came of it."""
+    tx.db.execute("delete from errands where number = ?", (number,))
+
+
+def of_subject(db: Reader, subject: str, *kinds: ErrandKind) -> Iterator[Errand]:
+    """The subject's errands of these kinds that are not over, refused ones too, oldest first."""
+    found = db.execute(
+        "select number, kind, subject, body from errands where subject = ?1 "
+        "and kind in (select value from json_each(?2)) order by number",
+        (subject, rows.encode([kind.value for kind in kinds])),
+    ).fetchall()
+    return map(errand, found)
+
+
+def errand(row: tuple[Any, ...]) -> Errand:
+    """From the columns number, kind, subject, body."""
+    number, kind, subject, body = row
+    return Errand(number, ErrandKind(kind), subject, json.loads(body))
