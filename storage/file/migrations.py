@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
-from storage import first_light, ranges
+from storage.file import first_light, ranges
 from storage.file.schema import MIGRATION_SET
 
 MIGRATIONS: Final = Migrations(MIGRATION_SET)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
-from storage import accounts, beside, chats, removal, rows
+from storage import accounts, chats, removal, rows
 from storage.checksums import checksum
 from storage.exchange import Change, ChatChange, MessageChange
-from storage.inbound import held, kinds
+from storage.inbound import beside, held, kinds
 from storage.outbound import counting, edits
 from storage.records import AccountId, ChatId, MessageId, MessageStatus
 from storage.transaction import Reader, Transaction
