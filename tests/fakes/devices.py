@@ -1,4 +1,4 @@
-"""Computers of a person, in this process: real stores and the real sync service, which syncs when it is told to."""
+"""Computers of a person, in this process: real stores and the real sync service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,10 +66,10 @@ class Address(Protocol):
 
 
 @contextmanager
-def device(folder: Path, served: Address, email: str) -> Iterator[Device]:
-    """A device that signed in and syncs when told to."""
+def device(folder: Path, served: Address, email: str, *, realtime: bool = False) -> Iterator[Device]:
+    """A device that signed in; without realtime it hears of the others when it is told to sync."""
     store = Store.open(folder / "homing.sqlite3")
-    service = SyncService(store, folder, session_store=SessionStoreKind.FILE, realtime=False)
+    service = SyncService(store, folder, session_store=SessionStoreKind.FILE, realtime=realtime)
     service.start()
     try:
         account = service.sign_in(served.url, served.key, email, PASSWORD, adopt=False).result(60)
