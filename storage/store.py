@@ -7,8 +7,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from storage.clock import utc_now
-from storage.errors import DiskFull
-from storage.file import ballast
+from storage.errors import DiskFull, StoreCorrupt
+from storage.file import ballast, suspicion
 from storage.file.connections import prepare
 from storage.file.exclusive import OPEN
 from storage.file.lanes import Lane
@@ -63,14 +63,20 @@ class Store:
         The future resolves after the commit is durable and the listeners were told. It raises a StorageError, or
         what the job raised; then nothing was changed, save for UnknownOutcome: try again with the same ids.
         """
-        return self._writer.write(job, lane)
+        future = self._writer.write(job, lane)
+        future.add_done_callback(self._suspect)
+        return future
 
     def read(self, query: Callable[[Reader], T]) -> T:
         """Runs the query on one snapshot, on this thread's own read-only connection. Raises StorageError.
 
         Rows must be fetched before it returns.
         """
-        return self._readers.read(query)
+        try:
+            return self._readers.read(query)
+        except StoreCorrupt:
+            suspicion.note(self.path)
+            raise
 
     def subscribe(self, listener: Callable[[Touched], None]) -> Callable[[], None]:
         """Calls `listener` on the writer thread after each commit that changed something. Returns the unsubscriber."""
@@ -92,8 +98,12 @@ class Store:
         now = self._clock()
         if not backups.is_due(self.path, now):
             return None
-        made = backups.make(self.path, now)
-        healing.heal(self)
+        try:
+            made = backups.make(self.path, now)
+            healing.heal(self)
+        except StoreCorrupt:
+            suspicion.note(self.path)
+            raise
         return made
 
     def close(self) -> None:
@@ -105,3 +115,7 @@ class Store:
         with _OPENING:
             OPEN[self.path.resolve()] -= not self._closed
             self._closed = True
+
+    def _suspect(self, done: "Future[T]") -> None:
+        if not done.cancelled() and isinstance(done.exception(), StoreCorrupt):
+            suspicion.note(self.path)

@@ -7,7 +7,7 @@ from typing import Final
 
 from storage.clock import utc_now
 from storage.errors import StoreReadOnly
-from storage.file import logs, replacing
+from storage.file import logs, replacing, suspicion
 from storage.file.schema import is_current, refuse_newer, steps
 from storage.file.translate import translated
 
@@ -31,6 +31,8 @@ def prepare(path: Path) -> None:
     current = is_current(path)
     if log is not None:
         logs.refuse_damage(path, log)
+    with translated(path):
+        suspicion.settle(path)
     if not current:
         if path.exists():
             _back_up(path)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from storage.clock import rfc3339
-from storage.file import durable, logs
+from storage.file import durable, logs, suspicion
 from storage.file.exclusive import alone
 
 _NEXT: Final = ".next-"
-_COMPANIONS: Final = ("", "-wal", "-shm", logs.MARK)
+_COMPANIONS: Final = ("", "-wal", "-shm", logs.MARK, suspicion.MARK)
 
 
 def replace(path: Path, new: Path, why: str, now: datetime) -> Path:
