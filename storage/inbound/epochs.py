@@ -7,7 +7,7 @@ or confirmed it. When a reset pull reaches the head, live rows of older generati
 from typing import Final
 
 from storage.inbound import held, kinds
-from storage.outbound import edits
+from storage.outbound import edits, orders
 from storage.records import AccountId, ChatId
 from storage.transaction import Transaction
 
@@ -31,6 +31,8 @@ def begin(tx: Transaction, account_id: AccountId) -> int:
         (account_id,),
     )
     held.forget(tx, account_id)
+    edits.forget_changes(tx, account_id)
+    orders.forget_numbers(tx, account_id)
     return generation(tx, account_id)
 
 

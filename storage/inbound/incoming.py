@@ -217,7 +217,9 @@ class Arrivals:
         ) and (change.status is MessageStatus.COMPLETE)
 
     def _accepts(self, row: tuple[Any, ...], change: MessageChange) -> bool:
-        state, generation, revision, _, _, _, _, role, content, annotations, turn_id = row
+        state, generation, revision, _, _, deleted, _, role, content, annotations, turn_id = row
+        if deleted and not change.deleted and generation == self._generation and state == "synced":
+            return False  # Asked for before the deletion: what is deleted never returns by itself.
         if state == "synced":
             return bool(generation < self._generation or revision <= change.revision)
         return not change.deleted and (

@@ -21,8 +21,9 @@ def apply(
     """
     match change:
         case ProjectChange():
-            if _claim_project(tx, account_id, change):
+            if _claim_project(tx, account_id, change) and not _is_overtaken(tx, generation, change):
                 edits.take(tx, account_id, generation, change)
+                edits.saw(tx, account_id, change)
                 tx.touch_projects()
         case SnapshotChange():
             snapshots.apply(tx, account_id, generation, change)
@@ -72,3 +73,14 @@ def _claim_project(tx: Transaction, account_id: AccountId, change: ProjectChange
     elif row[0] == LOCAL_ACCOUNT:
         chats.pass_over(tx, account_id)
     return row is None or row[0] == account_id
+
+
+def _is_overtaken(tx: Transaction, generation: int, change: ProjectChange) -> bool:
+    """A page that was on its way while this device saved the project may hold it as it was before."""
+    return (
+        tx.db.execute(
+            "select 1 from projects where project_id = ? and generation = ? and change > ?",
+            (change.project_id, generation, change.change),
+        ).fetchone()
+        is not None
+    )

@@ -72,9 +72,30 @@ def mark_new(tx: Transaction, key: str, subject: Subject = CHATS) -> None:
     values = _Row.read(tx.db, subject, key).values
     mark(tx, key, subject.creation | ({"deleted"} if values["deleted"] else set()), subject)
     tx.db.execute(
-        f"update {subject.table} set generation = null, offered = '', shadow = null where {subject.key} = ?",
+        f"update {subject.table} set generation = null, offered = '', shadow = null, change = 0 where {subject.key} = ?",
         (key,),
     )
+
+
+def saw(tx: Transaction, account_id: AccountId, change: Change | None) -> None:
+    """The server's row of this change is laid in, or was overtaken: what is older comes too late."""
+    if change is None:
+        return
+    subject, key = _of(change)
+    tx.db.execute(
+        f"update {subject.table} set change = max(change, ?) where {subject.key} = ? and account_id = ?",
+        (change.change, key, account_id),
+    )
+
+
+def forget_changes(tx: Transaction, account_id: AccountId) -> None:
+    """The server counts its changes anew: what was seen of its rows is neither newer nor older than what comes."""
+    for subject in (CHATS, PROJECTS):
+        tx.db.execute(
+            f"update {subject.table} set change = 0, shadow = null where account_id = ? "
+            "and (change > 0 or shadow is not null)",
+            (account_id,),
+        )
 
 
 def marked(db: Reader, chat_id: ChatId) -> frozenset[str]:
@@ -185,10 +206,7 @@ def refuse(tx: Transaction, account_id: AccountId, edit: Edit, reason: str | Non
 
 def take(tx: Transaction, account_id: AccountId, generation: int, change: Change) -> None:
     """Takes over every field of the server's row that has no unconfirmed edit here. The row is the account's."""
-    if isinstance(change, ChatChange):
-        subject, key = CHATS, str(change.chat_id)
-    else:
-        subject, key = PROJECTS, str(change.project_id)
+    subject, key = _of(change)
     values = {name: getattr(change, name) for name in subject.blank}
     _take(tx, subject, key, generation, change.change, values)
 
@@ -272,6 +290,10 @@ class _Row:
 
 def _subject(edit: Edit) -> tuple[Subject, str]:
     return (CHATS, edit.chat_id) if isinstance(edit, ChatEdit) else (PROJECTS, edit.project_id)
+
+
+def _of(change: Change) -> tuple[Subject, str]:
+    return (CHATS, change.chat_id) if isinstance(change, ChatChange) else (PROJECTS, change.project_id)
 
 
 def _column(name: str) -> str:

@@ -40,3 +40,10 @@ def errand(row: tuple[Any, ...]) -> Errand:
     """From the columns number, kind, subject, body."""
     number, kind, subject, body = row
     return Errand(number, ErrandKind(kind), subject, json.loads(body))
+
+
+def forget_numbers(tx: Transaction, account_id: AccountId) -> None:
+    """Sequence numbers mean nothing any more: what a clear has buried here is deleted by its ids where it shows again."""
+    tx.db.execute(
+        "delete from errands where account_id = ? and kind = ?", (account_id, ErrandKind.CLEAR_CHAT.value)
+    )

@@ -40,7 +40,9 @@ def _record_projects(
     for verdict in receipt.projects:
         edit = sent.get(verdict.project_id)
         if edit and verdict.accepted:
-            edits.confirm(tx, account_id, edit, changes.get(verdict.project_id), cursor=cursor)
+            change = changes.get(verdict.project_id)
+            edits.confirm(tx, account_id, edit, change, cursor=cursor)
+            edits.saw(tx, account_id, change)
         elif edit:
             edits.refuse(tx, account_id, edit, verdict.reason)
         tx.touch_projects()
@@ -56,10 +58,7 @@ def _record_chat(
 ) -> None:
     if verdict.accepted:
         edits.confirm(tx, account_id, edit, change, cursor=cursor)
-        tx.db.execute(
-            "update chats set change = max(change, ?) where chat_id = ? and account_id = ?",
-            (change.change if change else 0, edit.chat_id, account_id),
-        )
+        edits.saw(tx, account_id, change)
     else:
         edits.refuse(tx, account_id, edit, verdict.reason)
     tx.touch_chat(edit.chat_id)

@@ -1,0 +1,126 @@
+"""Answers that overtake each other, servers that are wound back, and deletions on their way: what a store makes of it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from storage import chats, messages, projects, removal
+from storage.exchange import Change, ErrandKind, ErrandVerdict, Receipt
+from storage.inbound import history, inbox
+from storage.outbound import errands, orders, outbox
+from storage.records import AccountId, ChatId, MessageId, ProjectId
+from storage.store import Store
+from tests.fakes.changes import (
+    change_page,
+    chat_change,
+    history_page,
+    hole,
+    message_change,
+    receipt,
+)
+from tests.fakes.kinds import project_change
+
+A = ChatId("a")
+P = ProjectId("p")
+
+
+def test_a_chat_that_the_server_lost_and_got_again_hears_of_other_devices(
+    store: Store, account: AccountId
+) -> None:
+    pull(store, account, [chat_change(5000, A, "Trip"), message_change(5001, A, "m1", 1)])
+    pull(store, account, [], epoch="epoch-2", cursor=9)
+    parcel = store.read(lambda db: outbox.load_parcel(db, account)).parcel
+    assert [each.chat_id for each in parcel.edits] == [A]
+    store.write(lambda tx: outbox.record_receipt(tx, account, "epoch-2", parcel, receipt(parcel))).result()
+    pull(store, account, [chat_change(20, A, "Renamed elsewhere")], epoch="epoch-2")
+    assert title(store) == "Renamed elsewhere"
+
+
+def test_an_edit_that_a_wound_back_server_takes_first_does_not_end_what_is_heard_of_the_chat(
+    store: Store, account: AccountId
+) -> None:
+    pull(store, account, [chat_change(5000, A, "Trip")])
+    store.write(lambda tx: chats.rename(tx, A, "Mine")).result()
+    pull(store, account, [project_change(3, P)], epoch="epoch-2", more=True)
+    parcel = store.read(lambda db: outbox.load_parcel(db, account)).parcel
+    told = receipt(parcel)
+    told = Receipt((), told.chats, (), (chat_change(10, A, "Mine"),), None)
+    store.write(lambda tx: outbox.record_receipt(tx, account, "epoch-2", parcel, told)).result()
+    pull(store, account, [chat_change(20, A, "Renamed elsewhere")], epoch="epoch-2")
+    assert title(store) == "Renamed elsewhere"
+
+
+def test_what_an_edit_hid_on_a_server_that_was_wound_back_is_not_its_last_word(
+    store: Store, account: AccountId
+) -> None:
+    pull(store, account, [chat_change(5, A, "Trip")])
+    store.write(lambda tx: chats.rename(tx, A, "Mine")).result()
+    pull(store, account, [chat_change(5000, A, "Theirs")])
+    pull(store, account, [project_change(3, P)], epoch="epoch-2", more=True)
+    parcel = store.read(lambda db: outbox.load_parcel(db, account)).parcel
+    told = receipt(parcel)
+    told = Receipt((), told.chats, (), (chat_change(10, A, "Mine"),), None)
+    store.write(lambda tx: outbox.record_receipt(tx, account, "epoch-2", parcel, told)).result()
+    assert title(store) == "Mine"
+
+
+def test_a_clear_does_not_reach_what_came_after_the_server_was_wound_back(
+    store: Store, account: AccountId
+) -> None:
+    pull(store, account, [chat_change(1, A), *(message_change(n + 1, A, f"m{n}", n) for n in range(1, 6))])
+    store.write(lambda tx: removal.clear(tx, A)).result()
+    changes = (chat_change(1, A), message_change(2, A, "m1", 1), message_change(3, A, "new", 2))
+    pull(store, account, changes, epoch="epoch-2")
+    assert shown(store) == ["new"]
+    found = store.read(lambda db: list(orders.of_subject(db, A, *ErrandKind)))
+    assert [(each.kind, each.body) for each in found] == [
+        (ErrandKind.DELETE_MESSAGES, {"p_message_ids": ["m1"]})
+    ]
+
+
+def test_a_page_from_before_a_deletion_does_not_bring_the_message_back(
+    store: Store, account: AccountId
+) -> None:
+    pull(store, account, [chat_change(1, A), message_change(2, A, "m1", 1)])
+    delete(store, account, "m1")
+    # Asked before the deletion reached the server, answered after it.
+    pull(store, account, [message_change(2, A, "m1", 1)], cursor=3)
+    assert shown(store) == []
+    store.write(
+        lambda tx: history.apply(tx, account, history_page([message_change(2, A, "m1", 1)], [hole(A, 1, 1)]))
+    ).result()
+    assert shown(store) == []
+
+
+def test_an_older_page_does_not_undo_a_project_that_was_just_saved(store: Store, account: AccountId) -> None:
+    pull(store, account, [project_change(5, P, "Old")])
+    store.write(lambda tx: projects.rename(tx, P, "Mine")).result()
+    parcel = store.read(lambda db: outbox.load_parcel(db, account)).parcel
+    told = receipt(parcel)
+    told = Receipt(told.projects, (), (), (project_change(7, P, "Mine"),), None)
+    store.write(lambda tx: outbox.record_receipt(tx, account, "epoch-1", parcel, told)).result()
+    pull(store, account, [project_change(6, P, "Theirs")])
+    assert store.read(lambda db: projects.get(db, P)).name == "Mine"
+
+
+def pull(
+    store: Store, account: AccountId, changes: Iterable[Change], *, epoch: str = "epoch-1", **page: Any
+) -> None:
+    """A page of the first epoch, or of one that begins with it."""
+    reset = store.read(lambda db: inbox.cursor(db, account)).epoch != epoch
+    answer = change_page(changes, epoch=epoch, reset=reset, **page)
+    assert store.write(lambda tx: inbox.apply(tx, account, answer)).result()
+
+
+def delete(store: Store, account: AccountId, message_id: str) -> None:
+    store.write(lambda tx: removal.delete(tx, A, [MessageId(message_id)])).result()
+    errand = store.read(lambda db: errands.next(db, account))
+    assert errand is not None
+    store.write(lambda tx: errands.record(tx, account, errand.number, ErrandVerdict(True, None))).result()
+
+
+def title(store: Store) -> str:
+    return store.read(lambda db: chats.get(db, A)).title
+
+
+def shown(store: Store) -> list[str]:
+    return [m.message_id for m in store.read(lambda db: messages.page(db, A)).messages]
