@@ -6,6 +6,7 @@ Ids stay as they are, so that a second time changes nothing, and a copy that rea
 from collections.abc import Sequence
 
 from storage import context, rows, snapshots
+from storage.inbound import openings
 from storage.outbound import edits
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, ProjectId
 from storage.transaction import Transaction
@@ -30,10 +31,11 @@ def adopt(tx: Transaction, account_id: AccountId, chat_ids: Sequence[ChatId] | N
         _adopt_project(tx, account_id, project_id)
     if found or moved:
         # What the server holds of them was left out while it was nobody's: it shows what there is once more.
-        tx.db.execute(
-            "update accounts set opened = 0, passed_over = 0 where account_id = ? and passed_over = 1",
-            (account_id,),
+        passed_over = tx.db.execute(
+            "update accounts set passed_over = 0 where account_id = ? and passed_over = 1", (account_id,)
         )
+        if passed_over.rowcount:
+            openings.ask_again(tx, account_id)
     return len(found)
 
 

@@ -8,7 +8,7 @@ _OLDEST = (
 )
 
 _COLUMNS = (
-    "alter table accounts add column opened integer not null default 0 check (opened in (0, 1))",
+    "alter table accounts add column opened integer not null default 0 check (opened in (-1, 0, 1))",
     "alter table accounts add column gone integer not null default 0 check (gone in (0, 1))",
     "alter table accounts add column heads_checked_at text",
     # Pulls that reached the head: between two looks at the heads one must lie.

@@ -4,7 +4,7 @@ Every change up to the cursor has been applied, or its message lies in a known h
 """
 
 from storage.exchange import ChangePage, Span
-from storage.inbound import epochs, incoming
+from storage.inbound import epochs, incoming, openings
 from storage.records import AccountId, Cursor
 from storage.transaction import Reader, Transaction
 
@@ -76,7 +76,7 @@ def open_with(tx: Transaction, account_id: AccountId, page: ChangePage) -> None:
 
 def opened(tx: Transaction, account_id: AccountId, cursor: Cursor | None) -> None:
     """The last page of the summary is applied: pulls go on from `cursor`, without one from where they were."""
-    tx.db.execute("update accounts set opened = 1 where account_id = ?", (account_id,))
+    openings.finish(tx, account_id)
     if cursor is None:
         return
     tx.db.execute(
@@ -87,9 +87,3 @@ def opened(tx: Transaction, account_id: AccountId, cursor: Cursor | None) -> Non
     epochs.requeue_unseen(tx, account_id, generation)
     epochs.requeue_filled(tx, account_id, generation)
     tx.touch_accounts()
-
-
-def is_opened(db: Reader, account_id: AccountId) -> bool:
-    """Whether the account's chats, and how far they go, are all known here."""
-    row = db.execute("select opened from accounts where account_id = ?", (account_id,)).fetchone()
-    return bool(row and row[0])

@@ -10,6 +10,7 @@ from typing import Final
 
 from storage import context, rows, snapshots
 from storage.exchange import Errand, ErrandKind, ErrandVerdict
+from storage.inbound import openings
 from storage.outbound import orders
 from storage.outbound.orders import add as add
 from storage.records import AccountId, ChatId
@@ -107,7 +108,7 @@ def discard(tx: Transaction, number: int) -> None:
             tx.db.execute("delete from snapshots where project_id = ?", (errand.subject,))
         case ErrandKind.DELETE_MESSAGES | ErrandKind.CLEAR_CHAT:
             pass  # The heads differ from now on, and the chat is filled again.
-    tx.db.execute("update accounts set opened = 0 where account_id = ?", (row[-1],))
+    openings.ask_again(tx, row[-1])
     _touch(tx, errand)
 
 

@@ -10,7 +10,7 @@ from storage.exchange import (
     ParcelWork,
     Receipt,
 )
-from storage.inbound import epochs, inbox
+from storage.inbound import epochs, inbox, openings
 from storage.outbound import edits, errands, receipts, verdicts
 from storage.outbound.parcels import MAX_EDITS, Packing
 from storage.records import AccountId, ChatId, Counts, MessageId
@@ -50,7 +50,7 @@ def load_parcel(
     projects_edited = projects.edited(db, account_id, MAX_EDITS)
     parcel = Parcel(projects_edited, packing.edits(), tuple(packing.batches))
     return ParcelWork(
-        parcel, errands.next(db, account_id), inbox.cursor(db, account_id), inbox.is_opened(db, account_id)
+        parcel, errands.next(db, account_id), inbox.cursor(db, account_id), openings.is_opened(db, account_id)
     )
 
 

@@ -20,7 +20,7 @@ class Purpose(Enum):
     """Why a summary is read."""
 
     NEW = "this device holds nothing yet"
-    LEARN = "an earlier version pulled the messages, but not all kinds"
+    LEARN = "not all kinds or chats were taken in so far: by an earlier version, or before an adoption"
     RETURN = "this device was away for long"
 
 
@@ -38,13 +38,14 @@ class Opening:
         """Start afresh for an account: the store says whether it was opened before."""
         self._account = account
         self._opened: bool | None = None
+        self._without = False
         self._returned = False
         self.abort()
 
     @property
     def holds_pull(self) -> bool:
-        """Whether changes in order have to wait."""
-        return self.purpose in (Purpose.NEW, Purpose.RETURN)
+        """Whether changes in order have to wait: a page of a summary that they overtook would undo them."""
+        return self.purpose is not None
 
     @property
     def quiet(self) -> bool:
@@ -60,17 +61,19 @@ class Opening:
         self._start: Cursor | None = None
         self._last = False
 
-    def loaded(self, opened: bool, cursor: Cursor) -> None:
-        """The store said whether the account was opened, and how far it was pulled."""
-        if self._opened is None:
-            self._opened = opened
+    def loaded(self, opened: bool) -> None:
+        """The store said whether all chats are known; an adoption, in whichever process, may have left some out."""
+        self._opened = opened
+
+    def start(self, cursor: Cursor) -> None:
+        """The store said how far the account was pulled: from nothing on, a summary comes first."""
         if not self._opened and self.purpose is None and cursor.epoch is None:
             self._begin(Purpose.NEW, Cursor())
 
     def level(self) -> None:
-        """All changes are here: what an earlier version left out may be read."""
+        """All changes are here: what was left out so far may be read."""
         self._returned = False
-        if self._opened is False and self.purpose is None:
+        if self._opened is False and self.purpose is None and not self._without:
             self._begin(Purpose.LEARN, Cursor())
 
     def far_behind(self, page: ChangePage, asked: Cursor) -> bool:
@@ -85,8 +88,7 @@ class Opening:
     def advance(self) -> None:
         """Ask for the next page if one is wanted and may be asked for."""
         wanted = self.purpose is not None and not self._last and self._request is None and self._storing < 2
-        background = self.purpose is Purpose.LEARN
-        if not wanted or not (self._gate.is_open if background else self._gate.may_send):
+        if not wanted or not self._gate.may_send:
             return
         assert self._account is not None
         self._request = self._desk.next_request()
@@ -143,8 +145,9 @@ class Opening:
         return done
 
     def finished(self) -> None:
-        """The account is opened."""
-        self._do_without()
+        """The summary is whole, and durable; the store says next whether that was all."""
+        self.abort()
+        self._opened = None
 
     def lost(self) -> None:
         """The store could not take a page: begin again."""
@@ -155,7 +158,7 @@ class Opening:
 
     def _do_without(self) -> None:
         self.abort()
-        self._opened = True
+        self._without = True
 
     def _begin(self, purpose: Purpose, cursor: Cursor) -> None:
         self.abort()

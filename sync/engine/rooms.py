@@ -107,9 +107,12 @@ class Rooms:
         """The store said what is to push, and how far it is."""
         first = self.pulling.needs_cursor
         self.pulling.loaded(work.cursor)
+        self.opening.loaded(work.opened)
         if first:
-            self.opening.loaded(work.opened, work.cursor)
+            self.opening.start(work.cursor)
             self.filling.look_up()
+        if self.pulling.level:
+            self.opening.level()
         self.errands.run(self.pushing.loaded(work, self.pulling.epoch))
 
     def counted(self, figures: WorkCounted) -> None:
@@ -162,6 +165,7 @@ class Rooms:
     def opened(self, cursor: Cursor | None) -> None:
         """All chats are known."""
         self.opening.finished()
+        self.pushing.dirty = True
         self.filling.look_up()
         if cursor is not None:
             self.pulling.opened(cursor)
@@ -289,7 +293,8 @@ class Rooms:
         self.reporting.record(error)
         trouble = Trouble(error, self.gate.retries_at, self.line.trouble, self.line.full)
         working = self.pushing.sending or self.errands.busy or self.pulling.catching_up or self.filling.active
-        self.reporting.advance(trouble, working=working, settled=not self.pushing.busy)
+        waiting = self.pushing.waiting or self.errands.waiting or self.filling.trouble is not None
+        self.reporting.advance(trouble, working=working, waiting=waiting, settled=not self.pushing.busy)
 
     def _finish_round(self) -> None:
         if not self.tickets or self.line.trouble is not None or self.gate.error is not None:

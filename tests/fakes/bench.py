@@ -100,6 +100,7 @@ class Bench:
         self.holds_store = False
         self.cursor = Cursor(EPOCH, 0)
         self.opened = True
+        self.owes_opening = False
 
     def hear(self, event: Event) -> list[Effect]:
         """Every effect that follows, those after answered store effects included."""
@@ -209,7 +210,8 @@ class Bench:
             case CompareHeads(request):
                 return HeadsCompared(request, 0)
             case FinishOpening(request, _, cursor):
-                self.cursor, self.opened = cursor or self.cursor, True
+                self.cursor, self.opened = cursor or self.cursor, not self.owes_opening
+                self.owes_opening = False
                 return Stored(request)
             case _:
                 return Stored(effect.request)

@@ -190,7 +190,7 @@ class SqliteStore:
             held.setdefault(ChatId(chat_id), set()).update(range(first, last + 1))
         return Facts(
             Cursor(epoch, change),
-            bool(opened),
+            opened == 1,
             {row[0]: dict(zip(names, (*row[1:4], *map(bool, row[4:])), strict=True)) for row in rows},
             {
                 row[0]: dict(

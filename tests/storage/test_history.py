@@ -7,7 +7,7 @@ import pytest
 
 from storage import accounts, chats, messages
 from storage.exchange import Change, HistoryPage, Hole, MessageChange, VerdictStatus
-from storage.inbound import epochs, history, inbox
+from storage.inbound import epochs, history, inbox, openings
 from storage.outbound import outbox
 from storage.records import AccountId, ChatId, Cursor, MessageId, Page, Position
 from storage.store import Store
@@ -101,10 +101,10 @@ def test_a_summary_tells_what_is_missing_and_never_moves_the_cursor(store: Store
     assert store.read(lambda db: inbox.cursor(db, account)) == Cursor()
     assert missing(store) == (70, 70)
     assert store.read(lambda db: history.missing(db, [account])) == (70, 70)
-    assert not store.read(lambda db: inbox.is_opened(db, account))
+    assert not store.read(lambda db: openings.is_opened(db, account))
     store.write(lambda tx: inbox.opened(tx, account, Cursor("epoch-1", 2))).result()
     assert store.read(lambda db: inbox.cursor(db, account)) == Cursor("epoch-1", 2)
-    assert store.read(lambda db: inbox.is_opened(db, account))
+    assert store.read(lambda db: openings.is_opened(db, account))
 
 
 def test_a_store_that_has_a_cursor_keeps_it_while_it_opens(store: Store, account: AccountId) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from storage import accounts, chats, messages
 from storage.errors import InvalidMessage
 from storage.exchange import ChangePage, ChatVerdict, Verdict, VerdictStatus
-from storage.inbound import inbox
+from storage.inbound import inbox, openings
 from storage.outbound import outbox
 from storage.records import (
     LOCAL_ACCOUNT,
@@ -161,6 +161,21 @@ def test_adopting_a_chat_that_a_pull_passed_over_asks_for_what_there_is_again(
         lambda db: db.execute("select opened, passed_over from accounts where account_id = ?", (account,))
         .fetchone()
     ) == (0, 0)  # fmt: skip
+
+
+def test_adopting_during_an_opening_asks_for_what_it_passed_over_once_more(
+    store: Store, account: AccountId
+) -> None:
+    store.write(lambda tx: chats.create(tx, "Mine", chat_id=CHAT)).result()
+    summary = change_page([replace(chat_change(1, CHAT), last_sequence_num=1)], reset=True)
+    store.write(lambda tx: inbox.open_with(tx, account, summary)).result()
+    store.write(lambda tx: chats.adopt(tx, account)).result()
+    store.write(lambda tx: inbox.opened(tx, account, Cursor("epoch-1", 1))).result()
+    assert not store.read(lambda db: openings.is_opened(db, account))
+    store.write(lambda tx: inbox.open_with(tx, account, summary)).result()
+    store.write(lambda tx: inbox.opened(tx, account, None)).result()
+    assert store.read(lambda db: openings.is_opened(db, account))
+    assert store.read(lambda db: chats.get(db, CHAT)).missing == 1
 
 
 def test_a_pending_message_is_confirmed_by_its_own_copy_only(store: Store, account: AccountId) -> None:

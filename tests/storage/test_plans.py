@@ -8,7 +8,7 @@ import pytest
 
 from storage import accounts, chats, messages, settings
 from storage.exchange import Span
-from storage.inbound import heads, history, inbox, incoming
+from storage.inbound import heads, history, inbox, incoming, openings
 from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Counts, MessageId, Position
 from storage.store import Store, Transaction
@@ -51,7 +51,7 @@ HOT: dict[str, Query] = {
     "towards a hole": lambda db: messages.newer(db, HOLED, Position(10, 0)),
     "hole above": lambda db: messages.gap_above(db, HOLED, Position(10, 0)),
     "cursor": lambda db: inbox.cursor(db, MINE),
-    "opened": lambda db: inbox.is_opened(db, MINE),
+    "opened": lambda db: openings.is_opened(db, MINE),
     "heads checked": lambda db: heads.checked_at(db, MINE),
     "rewind check": lambda db: incoming.shows_rewind(db, MINE, 1, [message_change(1, LONG, "other", 20)]),
     "active account": accounts.active,

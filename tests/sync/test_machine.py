@@ -90,6 +90,42 @@ def test_a_store_of_an_earlier_version_learns_the_other_kinds_when_it_is_level()
     assert bench.cursor == Cursor(EPOCH, 0)
 
 
+def test_what_an_adoption_elsewhere_wants_is_asked_for_at_once() -> None:
+    bench = Bench()
+    bench.online()
+    assert bench.all(PullSummary) == []
+    bench.opened = False
+    bench.hear(LocalCommitted())
+    bench.summarise(page(cursor=9, reset=True))
+    assert bench.last(FinishOpening).cursor is None
+    bench.hear(LocalCommitted())
+    bench.pull()
+    assert len(bench.all(PullSummary)) == 1
+
+
+def test_an_adoption_during_an_opening_is_followed_by_another_one() -> None:
+    bench = Bench()
+    bench.cursor, bench.opened = Cursor(), False
+    bench.hear(SignedIn(ACCOUNT))
+    bench.owes_opening = True
+    bench.summarise(page(cursor=9, reset=True))
+    bench.pull()
+    assert len(bench.all(PullSummary)) == 2
+    bench.summarise(page(cursor=9, reset=True))
+    assert [each.cursor for each in bench.all(FinishOpening)] == [Cursor(EPOCH, 9), None]
+    assert bench.opened
+
+
+def test_a_server_that_cannot_say_more_is_not_asked_again_and_again() -> None:
+    bench = Bench()
+    bench.online()
+    bench.opened = False
+    bench.hear(LocalCommitted())
+    bench.fail(PullSummary, UnknownFunction("The server is too old."))
+    bench.hear(LocalCommitted())
+    assert len(bench.all(PullSummary)) == 1
+
+
 def test_after_weeks_offline_titles_come_before_all_that_was_said() -> None:
     bench = Bench()
     bench.hear(SignedIn(ACCOUNT))
