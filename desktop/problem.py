@@ -20,7 +20,7 @@ from storage.errors import DiskFull, NewerSchema, StorageError, StoreCorrupt, St
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from storage.file.salvage import Rescue
+    from storage.rescue.salvage import Rescue
 
 _TITLES: Final[dict[type[StorageError], str]] = {
     DiskFull: "The disk is full",
@@ -94,14 +94,14 @@ class StoreProblem(PropsObject[Props]):
     @Slot()
     def rescue(self) -> None:
         """Moves the damaged file aside and keeps all of it that can be read."""
-        from storage.file import salvage
+        from storage.rescue import salvage
 
         self._run(lambda: salvage.rescue(self._store, datetime.now(UTC)))
 
     @Slot(str)
     def restore(self, backup: str) -> None:
         """Puts a backup in its place; what is only in the damaged file is kept too."""
-        from storage.file import salvage
+        from storage.rescue import salvage
 
         self._run(lambda: salvage.restore(self._store, Path(backup), datetime.now(UTC)))
 

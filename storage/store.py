@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from storage.clock import utc_now
 from storage.errors import DiskFull, StoreCorrupt
 from storage.file import ballast, suspicion
-from storage.file.connections import prepare
 from storage.file.exclusive import OPEN
 from storage.file.lanes import Lane
 from storage.file.listeners import Listeners
+from storage.file.preparing import prepare
 from storage.file.reading import Readers
 from storage.file.writing import Writer
 from storage.records import Touched
@@ -87,24 +87,22 @@ class Store:
         return self._readers.foreign_changes()
 
     def keep_backups(self) -> "Backup | None":
-        """Makes what is due of today's backup and the ballast, and mends spoiled texts; most often there is nothing to do.
+        """Makes what is due of today's backup and the ballast; most often there is nothing to do.
 
         Call it from time to time, on a thread that may take seconds: reads and writes go on meanwhile. Returns the
         backup that it made. Raises StoreCorrupt when it found damage, DiskFull when there is no room for a backup.
         """
-        from storage.file import backups, healing
+        from storage.file import backups
 
         ballast.keep(self.path.parent)
         now = self._clock()
         if not backups.is_due(self.path, now):
             return None
         try:
-            made = backups.make(self.path, now)
-            healing.heal(self)
+            return backups.make(self.path, now)
         except StoreCorrupt:
             suspicion.note(self.path)
             raise
-        return made
 
     def close(self) -> None:
         """Finishes queued writes, tells the listeners, and closes. A second time does nothing."""

@@ -219,8 +219,11 @@ class Housekeeping:
             self.connections.note(replace(known, signed_in=False, gone=gone))
 
     def _keep_backups(self) -> None:
+        from storage.rescue.healing import heal
+
         try:
-            self._store.keep_backups()
+            if self._store.keep_backups() is not None:
+                heal(self._store)
         except StorageError as error:
             _log.warning("No backup was made: %s", error)
         except Exception as error:  # noqa: BLE001 - the job runner: a bug must not end the thread with a traceback

@@ -50,7 +50,7 @@ def restore(options: GlobalOptions, number: int) -> None:
     The present file is moved aside, and what is only in it comes along: messages not yet synced, drafts and edits.
     What the server changed since comes with the next sync.
     """
-    from storage.file import salvage
+    from storage.rescue import salvage
 
     path = _path(options)
     with told_in_one_line():

@@ -11,9 +11,9 @@ from desktop.commands.account import ask_password, completed
 from desktop.commands.options import GlobalOptions, HomingCommand, pass_options, told_in_one_line
 from storage import accounts
 from storage.clock import utc_now
-from storage.file import checking
 from storage.paths import STORE_NAME
 from storage.records import Account
+from storage.rescue import checking
 from sync.doctor.findings import Finding, Level, ok
 from sync.login.vault import chosen_kind
 
@@ -75,7 +75,7 @@ def _local(options: GlobalOptions, *, repair: bool) -> int:
 
 
 def _rescued(path: Path) -> Finding:
-    from storage.file.salvage import rescue
+    from storage.rescue.salvage import rescue
 
     done = rescue(path, utc_now())
     return ok("repair", f"a fresh store holds all that could be read; the damaged file is {done.aside}")

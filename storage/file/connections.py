@@ -5,10 +5,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from storage.clock import utc_now
 from storage.errors import StoreReadOnly
-from storage.file import logs, replacing, suspicion
-from storage.file.schema import is_current, refuse_newer, steps
+from storage.file import steps
+from storage.file.schema import refuse_newer
 from storage.file.translate import translated
 
 BUSY_SECONDS: Final = 5.0
@@ -20,23 +19,6 @@ _WRITER: Final = (
     "pragma trusted_schema = off",
     "pragma journal_size_limit = 67108864",
 )
-
-
-def prepare(path: Path) -> None:
-    """Creates the folder and brings the file to the current schema. Raises StoreUnavailable's kinds."""
-    with translated(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replacing.finish(path)
-        log = logs.left(path)
-    current = is_current(path)
-    if log is not None:
-        logs.refuse_damage(path, log)
-    with translated(path):
-        suspicion.settle(path)
-    if not current:
-        if path.exists():
-            _back_up(path)
-        migrate(path)
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -72,12 +54,6 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
-def _back_up(path: Path) -> None:
-    from storage.file import backups
-
-    backups.make(path, utc_now(), backups.Kind.MIGRATION)
-
-
 def migrate(path: Path) -> None:
     """Brings the file to the current schema, in one transaction."""
     from sqlite_utils import Database
@@ -90,7 +66,7 @@ def migrate(path: Path) -> None:
             _set_up(connection, path)
             connection.execute("begin immediate")
             # Another process may have migrated between our look and our lock.
-            refuse_newer(path, steps(connection))
+            refuse_newer(path, steps.seen(connection))
             MIGRATIONS.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
             connection.execute("commit")
         finally:

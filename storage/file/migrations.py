@@ -5,7 +5,7 @@ from typing import Final
 from sqlite_utils import Database, Migrations
 
 from storage.file import first_light, ranges
-from storage.file.schema import MIGRATION_SET
+from storage.file.steps import MIGRATION_SET
 
 MIGRATIONS: Final = Migrations(MIGRATION_SET)
 

@@ -3,30 +3,25 @@
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
 
 from storage.errors import NewerSchema, StoreCorrupt
+from storage.file import steps
 from storage.file.translate import translated
-
-MIGRATION_SET: Final = "homing"
-STEPS: Final = ("m0001_first_light", "m0002_ranges")
-"""The steps of storage.file.migrations by name, repeated here because importing those costs the first frame 80 ms."""
-_VERSION: Final = "version "
 
 
 def is_current(path: Path) -> bool:
     """Whether the file has every step. NewerSchema when it has one that is not ours; the file stays as it is."""
     seen = _seen(path)
     refuse_newer(path, seen)
-    return seen.issuperset(STEPS)
+    return seen.issuperset(steps.STEPS)
 
 
 def refuse_newer(path: Path, seen: Iterable[str]) -> None:
     """NewerSchema when a step is unknown here; StoreCorrupt when it stands in the place of one of ours."""
     seen = set(seen)
-    if not seen.difference(STEPS):
+    if not seen.difference(steps.STEPS):
         return
-    if seen.issuperset(STEPS) or any(step.startswith(_VERSION) for step in seen):
+    if seen.issuperset(steps.STEPS) or any(step.startswith(steps.BEYOND) for step in seen):
         raise NewerSchema(f"{path.name} was written by a newer Homing: update Homing to open it")
     raise StoreCorrupt(f"{path.name} is damaged: let Homing repair it; nothing was deleted")
 
@@ -37,19 +32,9 @@ def _seen(path: Path) -> frozenset[str]:
             return frozenset()
         connection = sqlite3.connect(looking(path), uri=True)
         try:
-            return frozenset(steps(connection))
+            return frozenset(steps.seen(connection))
         finally:
             connection.close()
-
-
-def steps(connection: sqlite3.Connection) -> list[str]:
-    """The names of the steps that the open database has seen; a version number beyond ours counts as one."""
-    (version,) = connection.execute("pragma user_version").fetchone()
-    beyond = [f"{_VERSION}{version}"] if version > len(STEPS) else []
-    if not connection.execute("select 1 from sqlite_schema where name = '_sqlite_migrations'").fetchone():
-        return beyond
-    rows = connection.execute("select name from _sqlite_migrations where migration_set = ?", (MIGRATION_SET,))
-    return [*(name for (name,) in rows), *beyond]
 
 
 def looking(path: Path) -> str:

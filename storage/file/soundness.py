@@ -9,7 +9,7 @@ from typing import Final
 
 from storage.checksums import fits
 from storage.errors import StoreCorrupt
-from storage.file.schema import STEPS, steps
+from storage.file import steps
 from storage.transaction import Reader
 
 _COUNTED: Final = ("chats", "messages", "drafts")
@@ -29,7 +29,7 @@ def faults(db: sqlite3.Connection) -> list[str]:
 
 def is_strange(db: sqlite3.Connection) -> bool:
     """Whether the schema of a store that has all steps is not what these steps make."""
-    if not set(STEPS).issubset(steps(db)):
+    if not set(steps.STEPS).issubset(steps.seen(db)):
         return False
     return _schema(db) != _expected()
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from storage.file.healing import heal
 from storage.records import Account
+from storage.rescue.healing import heal
 from storage.store import Store
 from sync.backend import Backend
 from sync.doctor.findings import Finding, fail, ok, warn

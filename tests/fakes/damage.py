@@ -10,8 +10,8 @@ from typing import Final
 
 from storage import accounts, chats, messages
 from storage.errors import StorageError
-from storage.file import checking
 from storage.records import LOCAL_ACCOUNT, Chat, Message
+from storage.rescue import checking
 from storage.store import Reader, Store
 from tests.fakes.inhabited import ACTIVE
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import storage.file.migrations  # noqa: F401 - once here, instead of in every child
 from storage import accounts, chats, messages
-from storage.file import connections
+from storage.file import preparing
 from storage.inbound import inbox
 from storage.records import Account, AccountId, ChatId, MessageId
 from storage.store import Lane, Store, Transaction
@@ -92,7 +92,7 @@ def birth(path: Path, seconds: float) -> None:
 
 def faults(path: Path, acknowledged: set[str]) -> list[str]:
     """What is wrong with the store after a kill."""
-    connections.prepare(path)  # as the next start does
+    preparing.prepare(path)  # as the next start does
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         return _faults(db, acknowledged)
 

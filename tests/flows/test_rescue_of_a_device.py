@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 
-from storage.file import salvage
 from storage.paths import store_path
+from storage.rescue import salvage
 from tests.flows.homing_process import Device, Server
 
 

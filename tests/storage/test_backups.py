@@ -10,7 +10,7 @@ import pytest
 
 from storage import chats, messages
 from storage.errors import DiskFull, NewerSchema, StoreCorrupt
-from storage.file import backups, ballast, connections, soundness
+from storage.file import backups, ballast, connections, preparing, soundness
 from storage.file.backups import Kind
 from storage.store import Store
 from tests.fakes.inhabited import OWN, content, fill, say
@@ -176,7 +176,7 @@ def test_a_migration_makes_a_backup_first(
     """What the step finds is what the backup holds, even when the step then fails."""
     lived_in.close()
     before = content(path)
-    monkeypatch.setattr(connections, "is_current", lambda _: False)
+    monkeypatch.setattr(preparing, "is_current", lambda _: False)
 
     def fail(_: Path) -> None:
         raise ZeroDivisionError

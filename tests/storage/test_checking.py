@@ -4,8 +4,8 @@ import sqlite3
 from pathlib import Path
 
 from storage import chats, messages
-from storage.file import checking
 from storage.records import LOCAL_ACCOUNT
+from storage.rescue import checking
 from storage.store import Store, Transaction
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.file import salvage
+from storage.rescue import salvage
 from storage.store import Store
 from tests.fakes import damage, inhabited
 from tests.fakes.damage import Seen, Spoiled

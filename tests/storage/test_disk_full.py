@@ -10,8 +10,9 @@ import pytest
 
 from storage import chats, messages
 from storage.errors import DiskFull
-from storage.file import backups, ballast, salvage
+from storage.file import backups, ballast
 from storage.records import ChatId, MessageId
+from storage.rescue import salvage
 from storage.store import Lane, Store
 from tests.fakes.inhabited import content
 

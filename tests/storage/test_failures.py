@@ -22,9 +22,9 @@ from storage.errors import (
     StoreUnavailable,
     UnknownOutcome,
 )
-from storage.file import connections, writing
+from storage.file import preparing, writing
 from storage.file.migrations import MIGRATIONS
-from storage.file.schema import STEPS
+from storage.file.steps import STEPS
 from storage.file.translate import BUGS, TABLE, translate
 from storage.records import ChatId, MessageId
 from storage.store import Store, Transaction
@@ -338,7 +338,7 @@ def test_a_store_in_which_another_process_writes_is_not_taken_for_damaged(path: 
     assert other.stdout is not None
     assert other.stdout.readline() == "open\n"
     for _ in range(300):
-        connections.prepare(path)
+        preparing.prepare(path)
     other.kill()
     other.communicate()
     Store.open(path).close()

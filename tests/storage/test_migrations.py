@@ -8,7 +8,7 @@ from sqlite_utils import Database
 
 from storage import messages
 from storage.file.migrations import MIGRATIONS
-from storage.file.schema import STEPS
+from storage.file.steps import STEPS
 from storage.inbound import history, inbox
 from storage.outbound import outbox
 from storage.records import AccountId, ChatId, Counts, Cursor

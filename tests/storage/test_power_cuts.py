@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage import accounts, chats, messages
-from storage.file import connections
+from storage.file import preparing
 from storage.inbound import inbox
 from storage.records import Account, AccountId, ChatId, MessageId
 from storage.store import Lane, Store, Transaction
@@ -61,7 +61,7 @@ def _pull(tx: Transaction) -> bool:
 
 def faults(path: Path, acknowledged: frozenset[str]) -> list[str]:
     """What is wrong with the store that is found after the power came back."""
-    connections.prepare(path)
+    preparing.prepare(path)
     with closing(sqlite3.connect(path)) as db:
         rows = [name for (name,) in db.execute("select message_id from messages where chat_id = ?", (OWN,))]
         (pending,) = db.execute("select pending from chats where chat_id = ?", (OWN,)).fetchone()

@@ -13,10 +13,11 @@ import pytest
 from storage import accounts, chats, messages
 from storage.errors import DiskFull, NewerSchema, StoreCorrupt, StoreLocked
 from storage.exchange import VerdictStatus
-from storage.file import healing, replacing, salvage
-from storage.file.carrying import DAMAGED
+from storage.file import replacing
 from storage.inbound import inbox
 from storage.records import Cursor, MessageId, SyncState
+from storage.rescue import healing, salvage
+from storage.rescue.carrying import DAMAGED
 from storage.store import Store, Transaction
 from tests.fakes import damage
 from tests.fakes.changes import change_page, message_change, record_verdicts, verdict
@@ -62,7 +63,7 @@ def test_without_its_header_or_its_first_page_everything_is_found_again(closed: 
 
 
 def _ill(path: Path) -> list[Any]:
-    from storage.file import checking
+    from storage.rescue import checking
 
     return [check for check in checking.examine(path) if not check.healthy]
 

@@ -9,8 +9,8 @@ import pytest
 from storage import chats, messages
 from storage.errors import StoreCorrupt
 from storage.file import suspicion
-from storage.file.salvage import rescue
 from storage.records import ChatId
+from storage.rescue.salvage import rescue
 from storage.store import Store
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

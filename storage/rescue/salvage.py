@@ -11,12 +11,12 @@ from typing import Final
 from storage.clock import rfc3339
 from storage.errors import DiskFull, StoreCorrupt, StoreLocked
 from storage.file import ballast, connections, logs, replacing, soundness
-from storage.file.carrying import Carried, Carrier
 from storage.file.exclusive import alone
 from storage.file.schema import is_current
 from storage.file.translate import translated
-from storage.file.wreck import Wreck
 from storage.outbound import edits
+from storage.rescue.carrying import Carried, Carrier
+from storage.rescue.wreck import Wreck
 
 _ENDINGS: Final = ("", "-wal", "-shm")
 

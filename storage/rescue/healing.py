@@ -1,29 +1,22 @@
 """Messages whose text is not what was written: fetched again from the server, or set aside where they are only here."""
 
 from collections.abc import Collection
-from contextlib import closing
-from typing import TYPE_CHECKING
 
 from storage import rows
 from storage.checksums import checksum
 from storage.content import clean
 from storage.file import soundness
-from storage.file.carrying import DAMAGED
-from storage.file.connections import open_reader
 from storage.file.lanes import Lane
-from storage.file.translate import lenient, translated
+from storage.file.translate import lenient
 from storage.inbound import epochs
+from storage.rescue.carrying import DAMAGED
+from storage.store import Store
 from storage.transaction import Transaction
 
-if TYPE_CHECKING:
-    from storage.store import Store
 
-
-def heal(store: "Store") -> int:
+def heal(store: Store) -> int:
     """Looks through every message and mends what is spoiled. Returns how many were; what is synced comes with the next sync."""
-    with translated(store.path), closing(open_reader(store.path)) as db:
-        db.text_factory = lenient
-        found = tuple(soundness.misfits(db))
+    found = store.read(lambda db: tuple(soundness.misfits(db)))
     if not found:
         return 0
     return store.write(lambda tx: mend(tx, found), Lane.SYNC).result()

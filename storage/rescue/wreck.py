@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from storage.file import pages
 from storage.file.schema import looking
 from storage.file.translate import lenient
+from storage.rescue import pages
 
 Row: TypeAlias = dict[str, Any]
 
