@@ -176,14 +176,15 @@ class Engine:
                 rooms.counted(event)
             case LoadHoles(), HolesLoaded(_, chunks):
                 rooms.filling.loaded(effect, chunks)
+                rooms.pushing.look_up()
             case ApplyChanges(), ChangesApplied(_, applied):
                 rooms.page_stored(effect.page, applied)
             case AdvanceCursor(), ChangesApplied(_, applied):
                 rooms.pulling.saved(moved=applied)
             case ApplyHistory(), HistoryApplied(_, applied):
                 rooms.history_stored(applied)
-            case CompareHeads(), HeadsCompared(_, suspects):
-                rooms.compared(suspects, last=effect.last)
+            case CompareHeads(), HeadsCompared():
+                rooms.compared(last=effect.last)
             case RecordReceipt(), Stored():
                 rooms.recorded(effect.epoch, effect.receipt)
             case ApplySummary(), Stored():
@@ -207,7 +208,7 @@ class Engine:
         rooms = self._rooms
         match effect:
             case ApplyChanges():
-                rooms.recovering = True
+                rooms.pushing.stirred = True
                 rooms.pulling.lost()
             case AdvanceCursor():
                 rooms.pulling.lost()

@@ -36,7 +36,7 @@ class Pushing:
     def enter(self, account: AccountId | None) -> None:
         """Start afresh for an account."""
         self._account = account
-        self.dirty = account is not None
+        self.dirty = self.stirred = account is not None
         self._waits.clear()
         self._aside.clear()
         self._caution = Caution()
@@ -95,6 +95,11 @@ class Pushing:
         """The store gave up saying what is to push."""
         self._loading, self._ahead_of = False, None
         self.dirty = True
+
+    def look_up(self) -> None:
+        """What came is stored: if the store may have queued something over it, have that sent."""
+        self.dirty |= self.stirred
+        self.stirred = False
 
     def release(self) -> None:
         """Some chats have waited long enough."""

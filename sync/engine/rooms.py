@@ -46,7 +46,6 @@ class Rooms:
         self.reporting = Reporting(self.desk, self.line)
         self.tickets = Tickets(self.desk)
         self.account: AccountId | None = None
-        self.recovering = True
         self.paused = False
         self._owes_pull = False
         self._pull_failed_last = False
@@ -54,7 +53,6 @@ class Rooms:
     def enter(self, account: AccountId | None) -> None:
         """Start afresh for an account."""
         self.account = account
-        self.recovering = True
         self._owes_pull = False
         self.tickets.finish(INTERRUPTED)
         self.line.clear()
@@ -122,15 +120,14 @@ class Rooms:
             self.filling.look_up()
 
     def page_stored(self, page: ChangePage, applied: bool) -> None:
-        """At the head of a pull that began anew, the store queues what the server lost."""
+        """What came may have made the store queue something: what the server lost, or what it shows again."""
         self.pulling.applied(applied)
         if page.changes:
             self.heads.news()
-        self.recovering = self.recovering or page.reset
+        self.pushing.stirred |= page.reset or bool(page.changes)
         if not page.more:
             self.reporting.outdate()
-            self.pushing.dirty = self.pushing.dirty or self.recovering
-            self.recovering = False
+            self.pushing.look_up()
         if self.pulling.level:
             self.opening.level()
             self.heads.level()
@@ -139,13 +136,14 @@ class Rooms:
         """Missing messages are here, or contradict what is."""
         self.filling.stored()
         self.reporting.outdate()
+        self.pushing.stirred = True
         if not applied:
             self._begin_anew()
 
-    def compared(self, suspects: int, *, last: bool) -> None:
-        """A page of heads is compared; what is suspect is fetched anew."""
-        if suspects:
-            self.filling.look_up()
+    def compared(self, *, last: bool) -> None:
+        """A page of heads is compared: what is suspect is fetched anew, and higher last numbers are holes."""
+        self.filling.look_up()
+        self.reporting.outdate()
         if self.heads.compared(last=last):
             self.pulling.prove()
 
@@ -168,6 +166,7 @@ class Rooms:
         self.pushing.dirty = True
         self.filling.look_up()
         if cursor is not None:
+            self.pushing.stirred = True
             self.pulling.opened(cursor)
 
     def pushed(self, request: int, receipt: Receipt) -> None:

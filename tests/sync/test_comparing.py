@@ -10,6 +10,7 @@ from sync.engine.heads import EVERY, FIRST, PAGE
 from sync.engine.interface import (
     ApplyChanges,
     CompareHeads,
+    FinishSync,
     HeadsCompared,
     HeadsPulled,
     LoadHoles,
@@ -17,6 +18,7 @@ from sync.engine.interface import (
     PullChanges,
     PullHeads,
     PullHistory,
+    SyncRequested,
     Timer,
     Woke,
 )
@@ -94,6 +96,19 @@ def test_what_is_suspect_is_filled_again() -> None:
     bench.hear(HeadsCompared(bench.last(CompareHeads).request, 1))
     assert bench.last(LoadHoles).chat_id is None
     assert bench.last(PullHistory).holes == (Hole(CHAT, 1, 5),)
+
+
+def test_a_round_waits_for_what_the_heads_say_is_missing() -> None:
+    bench = due()
+    answer(bench)
+    bench.pull()
+    bench.hear(SyncRequested(7))
+    bench.pull()
+    bench.holes = [((Hole(CHAT, 1, 5),),)]
+    answer(bench)
+    assert bench.all(FinishSync) == []
+    bench.fill()
+    assert bench.all(FinishSync) == [FinishSync(7, None)]
 
 
 def test_only_what_is_level_is_compared() -> None:

@@ -1,12 +1,15 @@
 """Errands: one at a time, behind what they depend on, repeated until they are answered."""
 
+from dataclasses import replace
+
 import pytest
 
-from storage.exchange import Errand, ErrandKind, ErrandVerdict
+from storage.exchange import Errand, ErrandKind, ErrandVerdict, Hole
 from sync.engine.interface import (
     ErrandRun,
     FinishSync,
     LocalCommitted,
+    Poked,
     Push,
     RecordErrand,
     RunErrand,
@@ -15,7 +18,8 @@ from sync.engine.interface import (
 )
 from sync.errors import Refused, RetryLater, SyncError, UnknownFunction, Unreachable
 from sync.status import Phase
-from tests.fakes.bench import CHAT, NOTHING, Bench, parcel_work, said
+from tests.fakes.bench import CHAT, NOTHING, Bench, page, parcel_work, said
+from tests.fakes.changes import chat_change
 
 FIRST = Errand(1, ErrandKind.CLEAR_CHAT, CHAT, {"p_through": 4})
 SECOND = Errand(2, ErrandKind.CLEAR_CHAT, CHAT, {"p_through": 9})
@@ -52,6 +56,24 @@ def test_errands_run_one_after_the_other_and_are_recorded() -> None:
     answer(bench)
     assert bench.last(RecordErrand).number == 1
     assert bench.last(RunErrand).errand == SECOND
+
+
+def test_what_a_pull_made_the_store_queue_goes_out_at_once() -> None:
+    bench = Bench()
+    bench.online()
+    bench.hear(Poked())
+    bench.work = [parcel_work(NOTHING, FIRST)]
+    bench.pull(replace(page(cursor=4), changes=(chat_change(4, CHAT),)))
+    assert bench.last(RunErrand).errand == FIRST
+
+
+def test_what_filling_made_the_store_queue_goes_out_once_nothing_is_missing() -> None:
+    bench = Bench()
+    bench.holes = [((Hole(CHAT, 1, 9),),)]
+    bench.online()
+    bench.work = [parcel_work(NOTHING, FIRST)]
+    bench.fill()
+    assert bench.last(RunErrand).errand == FIRST
 
 
 def test_what_is_not_done_in_one_go_is_asked_for_again() -> None:
