@@ -163,6 +163,13 @@ def _show_theirs(tx: Transaction, chat_id: ChatId, message_id: MessageId) -> Non
         f"insert into messages ({copied}, sync_state, checksum) values ({'?, ' * 11}'synced', ?)",
         (*row, checksum(message_id, *row[3:6])),
     )
+    # A server that was wound back since does not have it any more, and gets it from here.
+    tx.db.execute(
+        "update messages set sync_state = 'pending', sequence_num = null, revision = 0, "
+        "status = iif(status = 'streaming', 'interrupted', status) where chat_id = ? and message_id = ? and generation < "
+        "(select a.generation from chats c join accounts a using (account_id) where c.chat_id = messages.chat_id)",
+        (chat_id, message_id),
+    )
     tx.db.execute(f"delete from conflicts {_KEY}", (chat_id, message_id))
     tx.db.execute("update chats set verified = null where chat_id = ?", (chat_id,))
 

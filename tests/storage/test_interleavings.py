@@ -1,14 +1,16 @@
 """Answers that overtake each other, servers that are wound back, and deletions on their way: what a store makes of it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from storage import chats, messages, projects, removal
-from storage.exchange import Change, ErrandKind, ErrandVerdict, Receipt
+import pytest
+
+from storage import aside, chats, messages, projects, removal
+from storage.exchange import Change, ErrandKind, ErrandVerdict, Receipt, VerdictStatus
 from storage.inbound import history, inbox
 from storage.outbound import errands, orders, outbox
-from storage.records import AccountId, ChatId, MessageId, ProjectId
-from storage.store import Store
+from storage.records import AccountId, ChatId, Message, MessageId, ProjectId, SyncState
+from storage.store import Store, Transaction
 from tests.fakes.changes import (
     change_page,
     chat_change,
@@ -16,6 +18,9 @@ from tests.fakes.changes import (
     hole,
     message_change,
     receipt,
+    record_verdicts,
+    text,
+    verdict,
 )
 from tests.fakes.kinds import project_change
 
@@ -91,6 +96,23 @@ def test_a_page_from_before_a_deletion_does_not_bring_the_message_back(
     assert shown(store) == []
 
 
+@pytest.mark.parametrize("choose", [aside.keep_mine, aside.keep_theirs, aside.discard])
+def test_the_other_text_of_a_conflict_goes_to_a_server_that_lost_it(
+    store: Store, account: AccountId, choose: Callable[[Transaction, ChatId, MessageId], object]
+) -> None:
+    mine = MessageId("m1")
+    pull(store, account, [chat_change(1, A)])
+    store.write(lambda tx: messages.commit(tx, A, "mine", message_id=mine)).result()
+    pull(store, account, [message_change(2, A, mine, 1, "theirs")])
+    told = [verdict(mine, VerdictStatus.CONFLICT)]
+    store.write(lambda tx: record_verdicts(tx, account, "epoch-1", A, told)).result()
+    pull(store, account, [chat_change(1, A), message_change(2, A, "other", 1)], epoch="epoch-2")
+    store.write(lambda tx: choose(tx, A, mine)).result()
+    (batch,) = store.read(lambda db: outbox.load_parcel(db, account)).parcel.batches
+    assert text("theirs") in [each.content for each in batch.messages]
+    assert [m.message_id for m in messages_of(store) if m.sync_state is SyncState.SYNCED] == ["other"]
+
+
 def test_an_older_page_does_not_undo_a_project_that_was_just_saved(store: Store, account: AccountId) -> None:
     pull(store, account, [project_change(5, P, "Old")])
     store.write(lambda tx: projects.rename(tx, P, "Mine")).result()
@@ -123,4 +145,8 @@ def title(store: Store) -> str:
 
 
 def shown(store: Store) -> list[str]:
-    return [m.message_id for m in store.read(lambda db: messages.page(db, A)).messages]
+    return [each.message_id for each in messages_of(store)]
+
+
+def messages_of(store: Store) -> tuple[Message, ...]:
+    return store.read(lambda db: messages.page(db, A)).messages
