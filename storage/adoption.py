@@ -6,9 +6,8 @@ Ids stay as they are, so that a second time changes nothing, and a copy that rea
 from collections.abc import Sequence
 
 from storage import context, rows, snapshots
-from storage.inbound import openings
-from storage.outbound import edits
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, ProjectId
+from storage.standing import edits, openings
 from storage.transaction import Transaction
 
 

@@ -11,8 +11,8 @@ from storage import messages, rows
 from storage.checksums import checksum
 from storage.content import normalise
 from storage.errors import InvalidMessage, UnknownChat
-from storage.outbound import errands
 from storage.records import AccountId, ChatId, Message, MessageId, Part, SyncState
+from storage.standing import orders
 from storage.transaction import Reader, Transaction
 
 _NAMESPACE: Final = UUID("6d1f6a0e-5a0c-4c0f-9d0a-3f3f1f0f7a11")
@@ -59,7 +59,7 @@ def retry_all(tx: Transaction, account_ids: Sequence[AccountId]) -> int:
     ).rowcount
     if projects:
         tx.touch_projects()
-    return count + int(projects) + errands.retry(tx, account_ids)
+    return count + int(projects) + orders.retry(tx, account_ids)
 
 
 def resend(tx: Transaction, chat_id: ChatId, message_id: MessageId, content: str | Sequence[Part]) -> Message:

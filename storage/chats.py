@@ -10,8 +10,8 @@ from storage import accounts, projects, rows
 from storage.adoption import adopt as adopt
 from storage.content import clean
 from storage.errors import UnknownChat, UnknownProject
-from storage.outbound import edits
 from storage.records import LOCAL_ACCOUNT, AccountId, Chat, ChatId, ProjectId
+from storage.standing import edits
 from storage.transaction import Reader, Transaction
 
 MAX_TITLE: Final = 1000

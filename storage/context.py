@@ -14,8 +14,8 @@ from storage import rows
 from storage.content import clean
 from storage.errors import InvalidResource, UnknownChat
 from storage.exchange import ContextChange, ErrandKind
-from storage.outbound import orders
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId
+from storage.standing import orders
 from storage.transaction import Reader, Transaction
 
 KINDS: Final = ("instruction_file", "skill", "document", "mcp_config", "mcp_server")

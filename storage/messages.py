@@ -14,9 +14,8 @@ from storage import chats, rows
 from storage.checksums import checksum
 from storage.content import clean, normalise, plain_text
 from storage.errors import InvalidMessage, UnknownChat
-from storage.inbound import gaps
-from storage.outbound import edits
 from storage.records import ChatId, Hole, Message, MessageId, Page, Part, Position, Role
+from storage.standing import edits, gaps
 from storage.transaction import Reader, Transaction
 
 _TITLE_LENGTH: Final = 80

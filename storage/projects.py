@@ -7,8 +7,8 @@ from uuid import uuid4
 from storage.content import clean
 from storage.errors import InvalidProject, UnknownProject
 from storage.exchange import ProjectEdit
-from storage.outbound import edits
 from storage.records import LOCAL_ACCOUNT, AccountId, Project, ProjectId
+from storage.standing import edits
 from storage.transaction import Reader, Transaction
 
 MAX_NAME: Final = 1_000

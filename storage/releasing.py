@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from storage.inbound import held
-from storage.outbound import edits
 from storage.records import LOCAL_ACCOUNT, AccountId
+from storage.standing import edits, held
 from storage.transaction import Transaction
 
 _MINE: Final = "chat_id in (select chat_id from chats where account_id = :account_id)"

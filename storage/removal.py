@@ -11,8 +11,8 @@ from typing import Final
 
 from storage import aside, rows
 from storage.exchange import ErrandKind, MessageChange
-from storage.outbound import orders
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, MessageId
+from storage.standing import orders
 from storage.transaction import Reader, Transaction
 
 _MOST_IDS: Final = 200
@@ -95,7 +95,7 @@ class Doomed:
     def of(cls, db: Reader, account_id: AccountId) -> "Doomed":
         """What waits now, refused errands aside."""
         found = db.execute(
-            "select number, kind, subject, body from errands where account_id = ? and sync_error is null "
+            f"select {orders.COLUMNS} from errands where account_id = ? and sync_error is null "
             "and kind in ('delete-messages', 'clear-chat') order by number",
             (account_id,),
         ).fetchall()

@@ -14,8 +14,8 @@ from storage import projects, rows
 from storage.content import clean
 from storage.errors import InvalidProject, UnknownProject
 from storage.exchange import ErrandKind, SnapshotChange
-from storage.outbound import orders
 from storage.records import LOCAL_ACCOUNT, AccountId, ProjectId
+from storage.standing import orders
 from storage.transaction import Reader, Transaction
 
 MAX_BYTES: Final = 50_000_000

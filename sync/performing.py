@@ -7,8 +7,9 @@ from typing import Final, TypeVar
 from storage import accounts
 from storage.exchange import ChangePage, Hole, ParcelWork
 from storage.inbound import heads, history, inbox
-from storage.outbound import edits, errands, outbox
+from storage.outbound import errands, outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId
+from storage.standing import edits
 from storage.store import Lane, Reader, Store, Transaction
 from sync.engine.interface import (
     AdvanceCursor,

@@ -6,9 +6,9 @@ or confirmed it. When a reset pull reaches the head, live rows of older generati
 
 from typing import Final
 
-from storage.inbound import held, kinds
-from storage.outbound import edits, orders
+from storage.inbound import kinds
 from storage.records import AccountId, ChatId
+from storage.standing import edits, held, orders
 from storage.transaction import Transaction
 
 _LOST: Final = "m.sync_state = 'synced' and m.deleted_at is null and m.generation < :generation"

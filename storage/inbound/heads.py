@@ -11,8 +11,9 @@ from operator import xor
 from typing import Final
 
 from storage.exchange import Head
-from storage.inbound import epochs, held
+from storage.inbound import epochs
 from storage.records import AccountId, ChatId
+from storage.standing import held
 from storage.transaction import Reader, Transaction
 
 _MOST_ROWS: Final = 20_000

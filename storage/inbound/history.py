@@ -6,10 +6,11 @@ from heapq import merge
 from typing import Final, TypeAlias
 
 from storage.exchange import HistoryPage
-from storage.inbound import epochs, held, inbox, incoming
-from storage.inbound.held import hold as hold
-from storage.inbound.held import known as known
+from storage.inbound import epochs, inbox, incoming
 from storage.records import AccountId, ChatId, Hole
+from storage.standing import held
+from storage.standing.held import hold as hold
+from storage.standing.held import known as known
 from storage.transaction import Reader, Transaction
 
 _SHOWN: Final = 200

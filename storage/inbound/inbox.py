@@ -4,8 +4,9 @@ Every change up to the cursor has been applied, or its message lies in a known h
 """
 
 from storage.exchange import ChangePage, Span
-from storage.inbound import epochs, incoming, openings
+from storage.inbound import epochs, incoming
 from storage.records import AccountId, Cursor
+from storage.standing import openings
 from storage.transaction import Reader, Transaction
 
 

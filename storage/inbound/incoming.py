@@ -9,9 +9,9 @@ from typing import Any, Final, TypeAlias
 from storage import accounts, chats, removal, rows
 from storage.checksums import checksum
 from storage.exchange import Change, ChatChange, MessageChange
-from storage.inbound import beside, held, kinds
-from storage.outbound import counting, edits
+from storage.inbound import beside, kinds
 from storage.records import AccountId, ChatId, MessageId, MessageStatus
+from storage.standing import counting, edits, held
 from storage.transaction import Reader, Transaction
 
 _Key: TypeAlias = tuple[ChatId, MessageId]

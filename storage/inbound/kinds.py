@@ -4,8 +4,8 @@ from typing import assert_never
 
 from storage import chats, context, snapshots, usage
 from storage.exchange import ContextChange, ProjectChange, SnapshotChange, UsageChange
-from storage.outbound import edits
 from storage.records import LOCAL_ACCOUNT, AccountId
+from storage.standing import edits
 from storage.transaction import Transaction
 
 

@@ -10,13 +10,10 @@ from typing import Final
 
 from storage import context, rows, snapshots
 from storage.exchange import Errand, ErrandKind, ErrandVerdict
-from storage.inbound import openings
-from storage.outbound import orders
-from storage.outbound.orders import add as add
 from storage.records import AccountId, ChatId
+from storage.standing import openings, orders
 from storage.transaction import Reader, Transaction
 
-_ROW: Final = "number, kind, subject, body"
 _OPEN: Final = (
     "select 1 from {table} where {key} = e.subject and account_id = e.account_id "
     "and generation is not null and deleted_at is null"
@@ -38,7 +35,7 @@ class Refused:
 def next(db: Reader, account_id: AccountId) -> Errand | None:  # noqa: A001 - read as errands.next
     """The oldest errand that may go now."""
     row = db.execute(
-        f"select {_ROW} from errands e where account_id = ? and sync_error is null and {_READY} "
+        f"select {orders.COLUMNS} from errands e where account_id = ? and sync_error is null and {_READY} "
         "order by number limit 1",
         (account_id,),
     ).fetchone()
@@ -56,7 +53,7 @@ def record(tx: Transaction, account_id: AccountId, number: int, verdict: ErrandV
     A number that is not here any more, or is another account's, changes nothing.
     """
     row = tx.db.execute(
-        f"select {_ROW} from errands where number = ? and account_id = ?", (number, account_id)
+        f"select {orders.COLUMNS} from errands where number = ? and account_id = ?", (number, account_id)
     ).fetchone()
     if row is None or (verdict.accepted and verdict.more):
         return
@@ -66,33 +63,23 @@ def record(tx: Transaction, account_id: AccountId, number: int, verdict: ErrandV
         _settle(tx, errand)
     else:
         _refuse(tx, errand, verdict.reason or "The server refused this.")
-    _touch(tx, errand)
+    orders.touch(tx, errand)
 
 
 def refused(db: Reader, account_ids: Sequence[AccountId]) -> list[Refused]:
     """What the server did not take, oldest first."""
     found = db.execute(
-        f"select {_ROW}, sync_error from errands where sync_error is not null "
+        f"select {orders.COLUMNS}, sync_error from errands where sync_error is not null "
         "and account_id in (select value from json_each(?)) order by number",
         (rows.encode(account_ids),),
     )
     return [Refused(orders.errand(row[:-1]), row[-1]) for row in found]
 
 
-def retry(tx: Transaction, account_ids: Sequence[AccountId]) -> int:
-    """Gives every refused errand another try. Returns how many."""
-    again = refused(tx.db, account_ids)
-    for each in again:
-        tx.db.execute("update errands set sync_error = null where number = ?", (each.errand.number,))
-        tx.db.execute("update snapshots set sync_error = null where project_id = ?", (each.errand.subject,))
-        _touch(tx, each.errand)
-    return len(again)
-
-
 def discard(tx: Transaction, number: int) -> None:
     """Drops a refused errand; what the server has instead is asked for again. A second time does nothing."""
     row = tx.db.execute(
-        f"delete from errands where number = ? and sync_error is not null returning {_ROW}, account_id",
+        f"delete from errands where number = ? and sync_error is not null returning {orders.COLUMNS}, account_id",
         (number,),
     ).fetchone()
     if row is None:
@@ -109,7 +96,7 @@ def discard(tx: Transaction, number: int) -> None:
         case ErrandKind.DELETE_MESSAGES | ErrandKind.CLEAR_CHAT:
             pass  # The heads differ from now on, and the chat is filled again.
     openings.ask_again(tx, row[-1])
-    _touch(tx, errand)
+    orders.touch(tx, errand)
 
 
 def _settle(tx: Transaction, errand: Errand) -> None:
@@ -126,10 +113,3 @@ def _refuse(tx: Transaction, errand: Errand, reason: str) -> None:
     tx.db.execute("update errands set sync_error = ? where number = ?", (reason, errand.number))
     if errand.kind is ErrandKind.SAVE_SNAPSHOT:
         tx.db.execute("update snapshots set sync_error = ? where project_id = ?", (reason, errand.subject))
-
-
-def _touch(tx: Transaction, errand: Errand) -> None:
-    if errand.kind is ErrandKind.SAVE_SNAPSHOT:
-        tx.touch_projects()
-    else:
-        tx.touch_messages(ChatId(errand.subject))

@@ -10,10 +10,11 @@ from storage.exchange import (
     ParcelWork,
     Receipt,
 )
-from storage.inbound import epochs, inbox, openings
-from storage.outbound import edits, errands, receipts, verdicts
+from storage.inbound import epochs, inbox
+from storage.outbound import errands, receipts, verdicts
 from storage.outbound.parcels import MAX_EDITS, Packing
 from storage.records import AccountId, ChatId, Counts, MessageId
+from storage.standing import edits, openings
 from storage.transaction import Reader, Transaction
 
 _NOTHING: Final[Mapping[ChatId, int]] = MappingProxyType({})

@@ -5,8 +5,8 @@ from typing import Final
 
 from storage import rows
 from storage.exchange import Batch, ChatEdit
-from storage.outbound import edits
 from storage.records import AccountId, ChatId, Message
+from storage.standing import edits
 from storage.transaction import Reader
 
 MAX_EDITS: Final = 500

@@ -2,8 +2,8 @@
 
 from storage.exchange import ChatChange, ChatEdit, ChatVerdict, Parcel, ProjectChange, Receipt
 from storage.inbound import incoming
-from storage.outbound import edits
 from storage.records import AccountId
+from storage.standing import edits
 from storage.transaction import Transaction
 
 

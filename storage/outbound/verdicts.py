@@ -6,9 +6,8 @@ from typing import Final, TypeAlias
 
 from storage import removal, rows
 from storage.exchange import Verdict, VerdictStatus
-from storage.inbound import held
-from storage.outbound import counting
 from storage.records import ChatId, MessageId
+from storage.standing import counting, held
 from storage.transaction import Transaction
 
 _CONFIRMED: Final = frozenset({VerdictStatus.INSERTED, VerdictStatus.DUPLICATE})

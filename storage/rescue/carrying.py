@@ -9,9 +9,9 @@ from typing import Final
 from storage import rows
 from storage.checksums import checksum, fits
 from storage.content import clean
-from storage.outbound import edits
 from storage.records import LOCAL_ACCOUNT
 from storage.rescue.wreck import Column, Row, Wreck, columns
+from storage.standing import edits
 
 DAMAGED: Final = "Damage to the disk touched this message: read it, mend it, and send it again."
 _RECOVERED: Final = "Recovered"

@@ -14,9 +14,9 @@ from storage.file import ballast, connections, logs, replacing, soundness
 from storage.file.exclusive import alone
 from storage.file.schema import is_current
 from storage.file.translate import translated
-from storage.outbound import edits
 from storage.rescue.carrying import Carried, Carrier
 from storage.rescue.wreck import Wreck
+from storage.standing import edits
 
 _ENDINGS: Final = ("", "-wal", "-shm")
 

@@ -13,8 +13,9 @@ from storage.exchange import (
     SnapshotChange,
     UsageChange,
 )
-from storage.outbound import edits, errands
+from storage.outbound import errands
 from storage.records import AccountId, ChatId, MessageId, ProjectId
+from storage.standing import edits
 from storage.store import Store
 from storage.transaction import Transaction
 from tests.fakes.changes import AT, chat_change

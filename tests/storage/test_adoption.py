@@ -1,9 +1,10 @@
 from storage import accounts, chats, context, messages, projects, snapshots
 from storage.context import Resource
 from storage.exchange import ErrandKind
-from storage.inbound import held, inbox
+from storage.inbound import inbox
 from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, Account, AccountId, Chat, ChatId, MessageId, ProjectId, SyncState
+from storage.standing import held
 from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, chat_change, message_change, text
 from tests.fakes.kinds import context_change, project_change, usage_change

@@ -8,9 +8,10 @@ from storage import chats, messages, projects
 from storage.errors import UnknownProject
 from storage.exchange import ChatChange, ChatEdit, ChatVerdict, Parcel, Receipt
 from storage.inbound import inbox
-from storage.outbound import edits, outbox
+from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, Chat, ChatId, MessageId
 from storage.rescue import salvage
+from storage.standing import edits
 from storage.store import Store
 from tests.fakes.changes import change_page, chat_change
 from tests.fakes.kinds import confirm, share_chat

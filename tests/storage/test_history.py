@@ -7,9 +7,10 @@ import pytest
 
 from storage import accounts, chats, messages
 from storage.exchange import Change, HistoryPage, Hole, MessageChange, VerdictStatus
-from storage.inbound import epochs, history, inbox, openings
+from storage.inbound import epochs, history, inbox
 from storage.outbound import outbox
 from storage.records import AccountId, ChatId, Cursor, MessageId, Page, Position
+from storage.standing import openings
 from storage.store import Store
 from tests.fakes.changes import (
     AT,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from storage import accounts, chats, messages
 from storage.errors import InvalidMessage
 from storage.exchange import ChangePage, ChatVerdict, Verdict, VerdictStatus
-from storage.inbound import inbox, openings
+from storage.inbound import inbox
 from storage.outbound import outbox
 from storage.records import (
     LOCAL_ACCOUNT,
@@ -21,6 +21,7 @@ from storage.records import (
     SyncState,
     Touched,
 )
+from storage.standing import openings
 from storage.store import Store
 from tests.fakes.changes import (
     change_page,

@@ -8,8 +8,9 @@ import pytest
 from storage import aside, chats, messages, projects, removal
 from storage.exchange import Change, ErrandKind, ErrandVerdict, Receipt, VerdictStatus
 from storage.inbound import history, inbox
-from storage.outbound import errands, orders, outbox
+from storage.outbound import errands, outbox
 from storage.records import AccountId, ChatId, Message, MessageId, ProjectId, SyncState
+from storage.standing import orders
 from storage.store import Store, Transaction
 from tests.fakes.changes import (
     change_page,

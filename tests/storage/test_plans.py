@@ -8,9 +8,10 @@ import pytest
 
 from storage import accounts, chats, messages, settings
 from storage.exchange import Span
-from storage.inbound import heads, history, inbox, incoming, openings
+from storage.inbound import heads, history, inbox, incoming
 from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Counts, MessageId, Position
+from storage.standing import openings
 from storage.store import Store, Transaction
 from storage.transaction import Reader
 from tests.fakes.changes import change_page, history_page, message_change, receipt

@@ -4,8 +4,8 @@ from storage import projects
 from storage.errors import InvalidProject, UnknownProject
 from storage.exchange import ChatEdit, ProjectChange, ProjectEdit
 from storage.inbound import kinds
-from storage.outbound import edits
 from storage.records import AccountId, Project, ProjectId
+from storage.standing import edits
 from storage.store import Store
 from tests.fakes.kinds import confirm, project_change
 

@@ -14,8 +14,9 @@ from storage.exchange import (
     VerdictStatus,
 )
 from storage.inbound import history, inbox
-from storage.outbound import orders, outbox
+from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Hole, MessageId
+from storage.standing import orders
 from storage.store import Store
 from tests.fakes.changes import change_page, chat_change, message_change, verdict
 from tests.fakes.kinds import answer

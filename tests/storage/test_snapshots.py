@@ -9,6 +9,7 @@ from storage.inbound import kinds
 from storage.outbound import errands
 from storage.records import AccountId, ProjectId
 from storage.snapshots import Snapshot
+from storage.standing import orders
 from storage.store import Store
 from tests.fakes.kinds import answer, project_change, snapshot_change
 
@@ -94,7 +95,7 @@ def test_a_refused_save_shows_why_and_can_be_tried_again_or_dropped(store: Store
     save(store)
     answer(store, account, ErrandVerdict(False, "Too large."))
     assert (get(store).sync_error, get(store).files) == ("Too large.", FILES)
-    assert store.write(lambda tx: errands.retry(tx, [account])).result() == 1
+    assert store.write(lambda tx: orders.retry(tx, [account])).result() == 1
     assert get(store).sync_error is None
     answer(store, account, ErrandVerdict(False, "Too large."))
     ((refused),) = store.read(lambda db: errands.refused(db, [account]))

@@ -6,8 +6,8 @@ only the numbers around it are a gap.
 
 from collections.abc import Iterable, Sequence
 
-from storage.inbound import held
 from storage.records import ChatId, Hole
+from storage.standing import held
 from storage.transaction import Reader
 
 

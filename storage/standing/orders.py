@@ -1,13 +1,15 @@
-"""The rows of errands: put down by whoever has an order for the server, read by storage.outbound.errands."""
+"""The rows of errands: put down by whoever has an order for the server, sent by storage.outbound.errands."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from storage import rows
 from storage.exchange import Errand, ErrandKind
-from storage.records import AccountId
+from storage.records import AccountId, ChatId
 from storage.transaction import Reader, Transaction
+
+COLUMNS: Final = "number, kind, subject, body"
 
 
 def add(
@@ -29,15 +31,36 @@ def drop(tx: Transaction, number: int) -> None:
 def of_subject(db: Reader, subject: str, *kinds: ErrandKind) -> Iterator[Errand]:
     """The subject's errands of these kinds that are not over, refused ones too, oldest first."""
     found = db.execute(
-        "select number, kind, subject, body from errands where subject = ?1 "
+        f"select {COLUMNS} from errands where subject = ?1 "
         "and kind in (select value from json_each(?2)) order by number",
         (subject, rows.encode([kind.value for kind in kinds])),
     ).fetchall()
     return map(errand, found)
 
 
+def retry(tx: Transaction, account_ids: Sequence[AccountId]) -> int:
+    """Gives every refused errand another try. Returns how many."""
+    again = tx.db.execute(
+        "update errands set sync_error = null where sync_error is not null "
+        f"and account_id in (select value from json_each(?)) returning {COLUMNS}",
+        (rows.encode(account_ids),),
+    ).fetchall()
+    for each in map(errand, again):
+        tx.db.execute("update snapshots set sync_error = null where project_id = ?", (each.subject,))
+        touch(tx, each)
+    return len(again)
+
+
+def touch(tx: Transaction, errand: Errand) -> None:
+    """What the errand is about changed."""
+    if errand.kind is ErrandKind.SAVE_SNAPSHOT:
+        tx.touch_projects()
+    else:
+        tx.touch_messages(ChatId(errand.subject))
+
+
 def errand(row: tuple[Any, ...]) -> Errand:
-    """From the columns number, kind, subject, body."""
+    """From the columns of COLUMNS."""
     number, kind, subject, body = row
     return Errand(number, ErrandKind(kind), subject, json.loads(body))
 
