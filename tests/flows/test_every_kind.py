@@ -108,6 +108,41 @@ def test_what_was_released_and_adopted_again_is_recognised_on_the_server(both: t
     assert seen(desktop)["pinned"] == before["pinned"]
 
 
+def test_what_was_made_signed_out_comes_along_and_reaches_the_other_device(
+    both: tuple[Device, Device],
+) -> None:
+    laptop, desktop = both
+    laptop.service.switch(None).result(60)
+
+    def work(tx: Transaction) -> ChatId:
+        home, empty = projects.create(tx, "Home"), projects.create(tx, "Without a chat")
+        snapshots.save(tx, home.project_id, {"a.txt": "hello"}, "first")
+        snapshots.save(tx, empty.project_id, {"b.txt": "hello"})
+        chat = chats.create(tx, "Trip").chat_id
+        chats.set_project(tx, chat, home.project_id)
+        messages.commit(tx, chat, "one")
+        context.pin(tx, chat, [Resource("a.md", "document", "x"), Resource("b.md", "skill", "b")])
+        context.unpin(tx, chat, ["b.md"])
+        return chat
+
+    laptop.store.write(work).result(30)
+    laptop.service.switch(laptop.account).result(60)
+    laptop.sync()
+    desktop.sync()
+    assert seen(desktop)["chats"] == seen(desktop)["projects"] == []
+    assert laptop.service.adopt().result(60) == 1
+    converge(laptop, desktop)
+    there = seen(desktop)
+    assert (there["chats"], there["projects"]) == ([("Trip", False, False)], ["Home", "Without a chat"])
+    assert there["pinned"] == [("a.md", "x", "ok", False)]
+    assert len(there["files"]) == 2
+    assert there["members"] == [
+        project.project_id
+        for project in desktop.store.read(lambda db: projects.list_projects(db, [desktop.account]))
+        if project.name == "Home"
+    ]
+
+
 def converge(one: Device, other: Device) -> None:
     for each in (one, other, one, other):
         each.sync()
