@@ -61,7 +61,7 @@ def clear(tx: Transaction, chat_id: ChatId) -> int:
 def settle(tx: Transaction) -> None:
     """Verdicts came in: hidden messages that were confirmed are deleted on the server too.
 
-    Hidden ones that were refused are nowhere else, and go.
+    Hidden ones that were refused are nowhere else, and go; what the server has under their ids is shown.
     """
     hidden = tx.db.execute(
         "select m.chat_id, m.message_id, m.sync_state from messages m indexed by messages_withdrawn "
@@ -73,7 +73,7 @@ def settle(tx: Transaction) -> None:
         if state == "synced":
             confirmed[chat_id].append(message_id)
         else:
-            tx.db.execute("delete from messages where chat_id = ? and message_id = ?", (chat_id, message_id))
+            aside.discard(tx, chat_id, message_id)
     for chat_id, message_ids in confirmed.items():
         if (owner := _owner(tx.db, chat_id)) is not None:
             _bury(tx, owner, chat_id, _NAMED, rows.encode(message_ids))

@@ -199,8 +199,14 @@ class Intake:
             self.add_errand(account, ErrandKind.DELETE_MESSAGES, chat_id, body)
 
     def _reject(self, local: LocalMessage, reason: str) -> None:
+        chat = self.held[local.chat_id]
         local.state, local.reason = SyncState.REJECTED, reason
         self.pending.pop((local.chat_id, local.message_id), None)
+        if local.withdrawn and local.theirs is not None:
+            local.withdrawn = False
+            local.take(local.theirs, self.side(chat.owner).generation)
+        elif local.withdrawn:
+            del chat.messages[local.message_id]
 
     def _queue(self, local: LocalMessage) -> None:
         local.state, local.reason, local.number = SyncState.PENDING, None, None

@@ -98,6 +98,19 @@ def test_a_hidden_message_that_the_server_refuses_is_over(
     assert (counted.pending, counted.rejected, waiting(store, account)) == (0, 0, [])
 
 
+def test_what_the_server_has_under_the_id_of_a_hidden_message_is_shown_once_that_is_refused(
+    store: Store, account: AccountId
+) -> None:
+    pulled(store, account)
+    say(store, "m1")
+    delete(store, "m1")
+    batch = queued(store, account)
+    pulled(store, account, message_change(2, CHAT, "m1", 1, "another device's words"))
+    assert shown(store) == []
+    judge(store, account, batch, VerdictStatus.CONFLICT)
+    assert shown(store) == ["m1"]
+
+
 def test_what_was_set_aside_is_dropped(store: Store, account: AccountId) -> None:
     pulled(store, account)
     say(store, "m1")
