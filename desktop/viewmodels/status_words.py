@@ -59,12 +59,13 @@ def sync_status(status: SyncStatus, wait: float | None = None) -> StatusWords:
                 )
             )
         case Phase.PENDING:
-            return StatusWords(
+            said = StatusWords(
                 "clock",
                 "amber",
-                _capital(unsynced(status.pending)),
+                _capital(unsynced(status.pending)) if status.pending else tr("Some changes not yet synced"),
                 _with_next(tr("Saved here; the next try comes by itself."), wait),
             )
+            return said if status.pending else _fetching(status) or said
         case Phase.OFFLINE | Phase.BUSY | Phase.QUOTA | Phase.DISK_FULL:
             return _waiting(status, wait)
         case Phase.NEEDS_SIGN_IN | Phase.ACCOUNT_GONE | Phase.UPDATE_NEEDED:

@@ -120,7 +120,6 @@ class HeadCheck:
     def failed(self, request: int, error: SyncError) -> None:
         """The request under way failed: another time will do."""
         self.abort()
-        self._again = False
         self._impossible = isinstance(error, UnknownFunction)
         if concerns_all(error) or self._gate.probes(request):
             self._gate.failed(request, error)
@@ -130,5 +129,4 @@ class HeadCheck:
     def lost(self) -> None:
         """The store could not compare: another time will do."""
         self.abort()
-        self._again = False
         self._desk.set_timer(Timer.HEADS, FIRST)

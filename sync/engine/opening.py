@@ -85,10 +85,11 @@ class Opening:
         self._begin(Purpose.RETURN, asked)
         return True
 
-    def advance(self) -> None:
-        """Ask for the next page if one is wanted and may be asked for."""
+    def advance(self, *, pulling: bool) -> None:
+        """Ask for the next page if one is wanted and may be asked for; behind a pull that is under way."""
         wanted = self.purpose is not None and not self._last and self._request is None and self._storing < 2
-        if not wanted or not self._gate.may_send:
+        overtakes = pulling and self.purpose is Purpose.LEARN
+        if not wanted or overtakes or not self._gate.may_send:
             return
         assert self._account is not None
         self._request = self._desk.next_request()

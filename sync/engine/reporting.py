@@ -72,13 +72,16 @@ class Reporting:
             self._line.submit(RecordError(self._desk.next_request(), self._account, text))
         self._recorded = text
 
-    def advance(self, trouble: Trouble, *, working: bool, settled: bool) -> None:
-        """Count if due, then publish if the status differs. While not settled, nothing is said to be synced."""
+    def advance(self, trouble: Trouble, *, working: bool, waiting: bool, settled: bool) -> None:
+        """Count if due, then publish if the status differs. While not settled, nothing is said to be synced.
+
+        `waiting`: an edit, an errand or a part of the history waits for its next try, which no count tells.
+        """
         if self._stale and not self._counting and self._due(working):
             self._stale, self._counting = False, True
             self._counted_at = self._desk.now
             self._line.submit(CountWork(self._desk.next_request(), self._account))
-        phase = self._phase(trouble, working)
+        phase = self._phase(trouble, working=working, waiting=waiting)
         if (self._stale or self._counting or not settled) and phase in (Phase.PENDING, Phase.SYNCED):
             return
         self._publish(phase, trouble)
@@ -87,7 +90,7 @@ class Reporting:
         last = self._counted_at
         return not working or last is None or self._desk.now - last >= COUNT_INTERVAL or self._desk.now < last
 
-    def _phase(self, trouble: Trouble, working: bool) -> Phase:
+    def _phase(self, trouble: Trouble, *, working: bool, waiting: bool) -> Phase:
         if self._account is None:
             return Phase.SIGNED_OUT
         if trouble.store is not None:
@@ -96,7 +99,7 @@ class Reporting:
             return _phase_of(trouble.server)
         if working:
             return Phase.SYNCING
-        return Phase.PENDING if self._figures.counts.pending else Phase.SYNCED
+        return Phase.PENDING if waiting or self._figures.counts.pending else Phase.SYNCED
 
     def _publish(self, phase: Phase, trouble: Trouble) -> None:
         figures = self._figures

@@ -217,7 +217,7 @@ class Rooms:
         """Ask for what can be asked for now, and say how things are."""
         if self.line.trouble is None and self.account is not None:
             self._settle_pull()
-            self.opening.advance()
+            self.opening.advance(pulling=not self.pulling.still)
             self._move_cursor()
             if not (self._probes_by_push() or self.opening.holds_pull or self.heads.holds_pull):
                 self.pulling.advance()

@@ -159,7 +159,7 @@ def test_a_server_that_only_fails_to_tell_history_still_syncs(error: RetryLater 
     bench.hear(LocalCommitted())
     assert bench.sent() == [1]
     bench.take()
-    assert bench.shows(Phase.SYNCED)
+    assert bench.shows(Phase.PENDING)
     bench.holes = [(FIRST,)]
     bench.fire(Timer.FILL)
     assert len(bench.all(PullHistory)) == 2
