@@ -29,17 +29,10 @@ from storage.records import ChatId, MessageId, ProjectId
 from sync.wire.bodies import parsed_object, parsed_rows
 from sync.wire.changes import Epoch, records
 from sync.wire.replies import unreadable
-from sync.wire.rows import Count, Number
+from sync.wire.rows import MAX_NUMBER, Count
 
 Saving = Literal["saved", "rejected"]
 Row = TypeVar("Row")
-
-
-class _VerdictRow(BaseModel):
-    message_id: str
-    status: VerdictStatus
-    sequence_num: Number | None = None
-    reason: str | None = None
 
 
 class _ChatVerdictRow(BaseModel):
@@ -57,7 +50,7 @@ class _ProjectVerdictRow(BaseModel):
 class _BatchRow(BaseModel):
     chat_id: str
     fault: BatchFault | None = None
-    verdicts: list[_VerdictRow] = []
+    verdicts: list[Any] = []
 
 
 class _Push(BaseModel):
@@ -86,11 +79,11 @@ class _Cleared(BaseModel):
     more: bool
 
 
-_VERDICTS: Final = TypeAdapter(list[_VerdictRow])
 _CHAT_VERDICTS: Final = TypeAdapter(list[_ChatVerdictRow])
 _PROJECT_VERDICTS: Final = TypeAdapter(list[_ProjectVerdictRow])
 _HEADS: Final = TypeAdapter(list[_HeadRow])
 _ERRAND_ROWS: Final = TypeAdapter(list[_ErrandRow])
+_STATUSES: Final = {status.value: status for status in VerdictStatus}
 
 REFUSING: Final = frozenset({"rejected", "conflict"})
 """What a row of an errand's answer says when nothing was done."""
@@ -98,7 +91,7 @@ REFUSING: Final = frozenset({"rejected", "conflict"})
 
 def verdicts(body: bytes, batch: Batch) -> tuple[Verdict, ...]:
     """Exactly one verdict for each message of the batch, in its order, or UpdateNeeded."""
-    return _verdicts(_VERDICTS.validate_python(parsed_rows(body)), batch)
+    return _verdicts(parsed_rows(body), batch)
 
 
 def chat_verdicts(body: bytes, edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:
@@ -155,15 +148,32 @@ def _errand_verdict(rows: Sequence[_ErrandRow]) -> ErrandVerdict:
     return ErrandVerdict(True, None) if refused is None else ErrandVerdict(False, refused.reason)
 
 
-def _verdicts(rows: Sequence[_VerdictRow], batch: Batch) -> tuple[Verdict, ...]:
-    if any(row.sequence_num is None and row.status is not VerdictStatus.REJECTED for row in rows):
+def _verdicts(rows: Sequence[object], batch: Batch) -> tuple[Verdict, ...]:
+    found = [_verdict(row) for row in rows]
+    asked = [message.message_id for message in batch.messages]
+    return tuple(_each([(each.message_id, each) for each in found], asked))
+
+
+def _verdict(row: object) -> Verdict:
+    # By hand: a receipt holds a thousand of these, and models for them would take more time than all the rest of it.
+    if not isinstance(row, dict):
         raise unreadable()
-    ordered = _each(
-        [(row.message_id, row) for row in rows], [message.message_id for message in batch.messages]
-    )
-    return tuple(
-        Verdict(MessageId(row.message_id), row.status, row.sequence_num, row.reason) for row in ordered
-    )
+    message_id, number, reason = row.get("message_id"), row.get("sequence_num"), row.get("reason")
+    status = _status(row.get("status"))
+    if number is None:
+        fits = status is VerdictStatus.REJECTED
+    else:
+        fits = type(number) is int and 1 <= number <= MAX_NUMBER
+    if not (fits and isinstance(message_id, str) and isinstance(reason, str | None)):
+        raise unreadable()
+    return Verdict(MessageId(message_id), status, number, reason)
+
+
+def _status(word: object) -> VerdictStatus:
+    status = _STATUSES.get(word) if isinstance(word, str) else None
+    if status is None:
+        raise unreadable()
+    return status
 
 
 def _chat_verdicts(rows: Sequence[_ChatVerdictRow], edits: Sequence[ChatEdit]) -> tuple[ChatVerdict, ...]:

@@ -253,6 +253,20 @@ def test_a_page_of_the_whole_server_keeps_its_messages_and_its_cursor(status: st
         (Answer(body=[*VERDICTS, VERDICTS[0]]), UpdateNeeded),
         (Answer(body=[VERDICTS[0], {"message_id": "m1", "status": "postponed"}]), UpdateNeeded),
         (Answer(body=[VERDICTS[0], {"message_id": "m1", "status": "inserted"}]), UpdateNeeded),
+        (
+            Answer(body=[VERDICTS[0], {"message_id": "m1", "status": ["inserted"], "sequence_num": 1}]),
+            UpdateNeeded,
+        ),
+        (
+            Answer(body=[VERDICTS[0], {"message_id": "m1", "status": "inserted", "sequence_num": True}]),
+            UpdateNeeded,
+        ),
+        (
+            Answer(body=[VERDICTS[0], {"message_id": "m1", "status": "inserted", "sequence_num": 2**63}]),
+            UpdateNeeded,
+        ),
+        (Answer(body=[VERDICTS[0], {"message_id": "m1", "status": "rejected", "reason": {}}]), UpdateNeeded),
+        (Answer(body=[VERDICTS[0], {"message_id": ["m1"], "status": "rejected"}]), UpdateNeeded),
         (Answer(400, {"code": "PT400", "message": WORDS}), Refused),
         (Answer(200, b"\x00" * 40, {"content-encoding": "gzip"}), Unreachable),
         (Raw(b"nonsense\r\n\r\n"), Unreachable),
