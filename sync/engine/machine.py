@@ -47,6 +47,7 @@ from sync.engine.interface import (
     WorkCounted,
     WorkLoaded,
 )
+from sync.engine.opening import FAR
 from sync.engine.rooms import Rooms
 from sync.errors import SyncError
 from sync.protocol import HISTORY_MAX_MESSAGES, PULL_MAX_CHANGES, PUSH_MAX_MESSAGES
@@ -68,8 +69,9 @@ class Engine:
         batch_limit: int = PUSH_MAX_MESSAGES,
         page_limit: int = PULL_MAX_CHANGES,
         history_limit: int = HISTORY_MAX_MESSAGES,
+        far: int = FAR,
     ) -> None:
-        self._rooms = Rooms(uniform, batch_limit, page_limit, history_limit)
+        self._rooms = Rooms(uniform, batch_limit, page_limit, history_limit, far)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take in what happened; `now` is monotonic, in seconds."""

@@ -27,11 +27,12 @@ class Purpose(Enum):
 class Opening:
     """Reads summaries page by page, the next on the wire while the last is being stored."""
 
-    def __init__(self, desk: Desk, gate: Gate, line: StoreLine, page_limit: int) -> None:
+    def __init__(self, desk: Desk, gate: Gate, line: StoreLine, page_limit: int, far: int) -> None:
         self._desk = desk
         self._gate = gate
         self._line = line
         self._page_limit = page_limit
+        self._far = far
         self.enter(None)
 
     def enter(self, account: AccountId | None) -> None:
@@ -78,7 +79,7 @@ class Opening:
 
     def far_behind(self, page: ChangePage, asked: Cursor) -> bool:
         """Whether a page of changes shows that this device was away for long; then a summary comes first."""
-        far = page.more and not page.reset and page.head - page.cursor > FAR
+        far = page.more and not page.reset and page.head - page.cursor > self._far
         if not far or self.purpose is not None or not self._opened or self._returned:
             return False
         self._returned = True

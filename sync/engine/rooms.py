@@ -30,14 +30,14 @@ class Rooms:
     """All parts, for one account at a time."""
 
     def __init__(
-        self, uniform: Callable[[], float], batch_limit: int, page_limit: int, history_limit: int
+        self, uniform: Callable[[], float], batch_limit: int, page_limit: int, history_limit: int, far: int
     ) -> None:
         self.desk = Desk()
         self.line = StoreLine(self.desk, uniform)
         self.gate = Gate(self.desk, uniform)
         self.pokes = Pokes(self.desk)
         self.spans = Spans()
-        self.opening = Opening(self.desk, self.gate, self.line, page_limit)
+        self.opening = Opening(self.desk, self.gate, self.line, page_limit, far)
         self.pulling = Pulling(self.desk, self.gate, self.line, page_limit)
         self.pushing = Pushing(self.desk, self.gate, self.line, uniform, batch_limit)
         self.errands = Errands(self.desk, self.gate, self.line, uniform)

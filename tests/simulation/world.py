@@ -29,12 +29,12 @@ LONG_SLEEP = 2 * 86400.0
 
 MOST_STEPS = 8_000
 STEPS_PER_ACT = 1_500
-BATCH, PAGE = 4, 8
+BATCH, PAGE, FAR = 4, 8, 6
 
 
 def make_engine(uniform: Callable[[], float]) -> Engine:
-    """Small batches and pages, so that a short session pipelines and pages too."""
-    return Engine(uniform, batch_limit=BATCH, page_limit=PAGE)
+    """Small batches, pages and absences, so that a short session pipelines, pages and is long away too."""
+    return Engine(uniform, batch_limit=BATCH, page_limit=PAGE, far=FAR)
 
 
 @dataclass
