@@ -10,8 +10,10 @@ from sync.engine.desk import Desk
 from sync.engine.interface import (
     AdvanceCursor,
     ApplyChanges,
+    ApplySummary,
     CompareHeads,
     CountWork,
+    FinishOpening,
     LoadHoles,
     LoadWork,
     StoreEffect,
@@ -25,6 +27,8 @@ GIVE_UP_AFTER: Final = 5
 _READS: Final = LoadWork | CountWork | LoadHoles
 _ONCE: Final = ApplyChanges | AdvanceCursor | CompareHeads
 """Never tried twice: if the first try did commit, the second would look like a rewind, or like a second opinion."""
+_OPENING: Final = ApplySummary | FinishOpening
+"""Given up together: an account is not opened without one of its pages."""
 
 
 class StoreLine:
@@ -80,6 +84,8 @@ class StoreLine:
         self.trouble, self.full = reason, full
         self._desk.set_timer(Timer.STORE, self._backoff.next_delay(LONGEST_WAIT))
         if isinstance(effect, _ONCE) or self._backoff.failures % GIVE_UP_AFTER == 0:
+            if isinstance(effect, _OPENING):
+                self._waiting = deque(each for each in self._waiting if not isinstance(each, _OPENING))
             self._current = self._waiting.popleft() if self._waiting else None
             return effect
         return None

@@ -17,11 +17,13 @@ from storage.exchange import (
     Receipt,
     Span,
 )
-from storage.records import Account, ProjectId
+from storage.records import Account, Cursor, ProjectId
 from storage.store import Store, Transaction
 from sync.engine.interface import (
+    ApplySummary,
     ChangesPulled,
     Event,
+    FinishOpening,
     LocalCommitted,
     Poked,
     PullChanges,
@@ -31,13 +33,16 @@ from sync.engine.interface import (
     Pushed,
     RunErrand,
     SignedIn,
+    Stored,
     StoreEffect,
+    StoreFailed,
     Timer,
 )
+from sync.engine.storing import GIVE_UP_AFTER
 from sync.errors import RetryLater
 from sync.performing import perform
 from sync.status import Phase
-from tests.fakes.bench import ACCOUNT, CHAT, EPOCH, NOTHING, Bench, parcel_work
+from tests.fakes.bench import ACCOUNT, CHAT, EPOCH, NOTHING, Bench, page, parcel_work
 from tests.fakes.changes import change_page, chat_change
 from tests.fakes.kinds import context_change, project_change
 
@@ -118,6 +123,25 @@ def test_a_summary_that_finds_no_answer_holds_no_pull_up(device: Device) -> None
         device.fire(Timer.RETRY)
     device.hear(Poked())
     assert len(device.all(PullChanges)) > pulls
+
+
+@pytest.mark.parametrize("given_up", [1, 2])
+def test_an_account_is_not_opened_without_a_page_that_the_store_could_not_take(given_up: int) -> None:
+    bench = Bench()
+    bench.cursor, bench.opened = Cursor(), False
+    bench.hear(SignedIn(ACCOUNT))
+    bench.holds_store = True
+    bench.summarise(page(cursor=5, head=9, more=True, reset=True))
+    bench.summarise(page(cursor=9))
+    if given_up == 2:
+        bench.hear(Stored(bench.last(ApplySummary).request))
+    for tries in range(GIVE_UP_AFTER):
+        bench.hear(StoreFailed(bench.last(ApplySummary).request, "The disk is full.", full=True))
+        bench.holds_store = tries < GIVE_UP_AFTER - 1
+        bench.fire(Timer.STORE)
+    assert bench.all(FinishOpening) == []
+    bench.summarise(page(cursor=9, reset=True))
+    assert bench.last(FinishOpening).cursor == Cursor(EPOCH, 9)
 
 
 def test_nothing_is_said_to_be_synced_while_an_errand_waits_for_its_next_try() -> None:
