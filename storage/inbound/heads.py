@@ -13,7 +13,8 @@ from typing import Final
 from storage.exchange import Head
 from storage.inbound import epochs
 from storage.records import AccountId, ChatId
-from storage.standing import held
+from storage.rows import encode
+from storage.standing import held, openings
 from storage.transaction import Reader, Transaction
 
 _MOST_ROWS: Final = 20_000
@@ -23,8 +24,11 @@ _MOST_ROWS: Final = 20_000
 def compare(tx: Transaction, account_id: AccountId, heads: Sequence[Head]) -> int:
     """Notes which chats are equal, and which seem not to be. Returns how many became suspect.
 
-    A chat with holes is not looked at; one of which the server has more than is known here has got a hole.
+    A chat with holes is not looked at; one of which the server has more than is known here has got a hole. For chats
+    that nobody here has, all are asked for once more.
     """
+    if _lacks_any(tx.db, heads):
+        openings.ask_again(tx, account_id)
     (completed,) = tx.db.execute(
         "select completed from accounts where account_id = ?", (account_id,)
     ).fetchone()
@@ -81,6 +85,14 @@ def digest(db: Reader, chat_id: ChatId) -> tuple[int, int, str]:
 def _fingerprint(number: int, message_id: str, revision: int) -> int:
     text = f"{number}:{message_id}:{revision}"
     return int.from_bytes(md5(text.encode(), usedforsecurity=False).digest()[:8])
+
+
+def _lacks_any(db: Reader, heads: Sequence[Head]) -> bool:
+    (lacking,) = db.execute(
+        "select exists (select 1 from json_each(?) where value not in (select chat_id from chats))",
+        (encode([head.chat_id for head in heads]),),
+    ).fetchone()
+    return bool(lacking)
 
 
 def _is_comparable(tx: Transaction, account_id: AccountId, head: Head) -> bool:

@@ -141,7 +141,9 @@ class Rooms:
             self._begin_anew()
 
     def compared(self, *, last: bool) -> None:
-        """A page of heads is compared: what is suspect is fetched anew, and higher last numbers are holes."""
+        """A page of heads is compared: what is suspect is fetched anew, higher last numbers are holes, and for a chat
+        that is not here the store asks for all of them."""
+        self.pushing.dirty = True
         self.filling.look_up()
         self.reporting.outdate()
         if self.heads.compared(last=last):

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from storage import aside, chats, messages, projects, removal
-from storage.exchange import Change, ErrandKind, ErrandVerdict, Receipt, VerdictStatus
-from storage.inbound import history, inbox
+from storage.exchange import Change, ErrandKind, ErrandVerdict, Head, Receipt, VerdictStatus
+from storage.inbound import heads, history, inbox
 from storage.outbound import errands, outbox
 from storage.records import AccountId, ChatId, Message, MessageId, ProjectId, SyncState
-from storage.standing import orders
+from storage.standing import openings, orders
 from storage.store import Store, Transaction
 from tests.fakes.changes import (
     change_page,
@@ -97,6 +97,15 @@ def test_a_page_from_before_a_deletion_does_not_bring_the_message_back(
     assert shown(store) == []
 
 
+def test_a_chat_of_the_server_that_is_not_here_is_asked_for(store: Store, account: AccountId) -> None:
+    pull(store, account, [chat_change(1, A)])
+    store.write(lambda tx: inbox.opened(tx, account, None)).result()
+    compared(store, account, Head(A, 0, 0, "0" * 16))
+    assert store.read(lambda db: openings.is_opened(db, account))
+    compared(store, account, Head(A, 0, 0, "0" * 16), Head(ChatId("b"), 1, 1, "1" * 16))
+    assert not store.read(lambda db: openings.is_opened(db, account))
+
+
 @pytest.mark.parametrize("choose", [aside.keep_mine, aside.keep_theirs, aside.discard])
 def test_the_other_text_of_a_conflict_goes_to_a_server_that_lost_it(
     store: Store, account: AccountId, choose: Callable[[Transaction, ChatId, MessageId], object]
@@ -139,6 +148,10 @@ def delete(store: Store, account: AccountId, message_id: str) -> None:
     errand = store.read(lambda db: errands.next(db, account))
     assert errand is not None
     store.write(lambda tx: errands.record(tx, account, errand.number, ErrandVerdict(True, None))).result()
+
+
+def compared(store: Store, account: AccountId, *found: Head) -> None:
+    assert store.write(lambda tx: heads.compare(tx, account, found)).result() == 0
 
 
 def title(store: Store) -> str:
