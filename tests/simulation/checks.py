@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from storage.exchange import UsageChange
 from storage.records import AccountId, ChatId, MessageId, SyncState
 from sync.engine.interface import Timer
 from sync.status import Phase, SyncStatus
@@ -182,6 +183,9 @@ def _facts_differ(
         here = {source: text for (pinned_to, source), text in facts.context.items() if pinned_to == chat_id}
         if context != here:
             return f"I14: {chat_id} has pinned {here}, not {context}"
+    told = {(row.chat_id, row.message_id) for row in server.state.log if isinstance(row, UsageChange)}
+    if unknown := {key for key in told - facts.usage if key[0] not in session.doomed}:
+        return f"I14: does not know what {sorted(unknown)[:3]} cost"
     projects = server.state.projects.items()
     differences = (_fields_differ(each, facts.projects.get(each), row) for each, row in projects)
     return next(filter(None, differences), None)

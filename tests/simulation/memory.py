@@ -154,6 +154,17 @@ class MemoryStore(Intake):
                 self.side(account).errands += [errand for errand in local if errand.subject == chat_id]
                 local[:] = [errand for errand in local if errand.subject != chat_id]
 
+    def forget_kinds(self, account: AccountId) -> None:
+        side = self.side(account)
+        side.opened = False
+        side.usage.clear()
+        side.snapshots.clear()
+        side.projects = {key: project for key, project in side.projects.items() if project.marked}
+        waiting = {errand.subject for errand in side.errands}
+        for chat_id, chat in self.held.items():
+            if chat.owner == account and chat_id not in waiting:
+                chat.context.clear()
+
     def corrupt(self, random: Random) -> ChatId | None:
         """A row that the disk lost without a word."""
         found = [

@@ -67,6 +67,7 @@ class People:
             Kind.FOREIGN: self._foreign,
             Kind.USAGE: self._usage,
             Kind.UPGRADE: self._upgrade,
+            Kind.EARLIER: self._come_from_earlier,
         }
 
     def act(self, act: Act) -> None:
@@ -352,6 +353,13 @@ class People:
     def _upgrade(self, device: "Device") -> None:
         for server in self._session.servers.values():
             server.modern = True
+
+    def _come_from_earlier(self, device: "Device") -> None:
+        """The program ends, and what starts again finds the store of the first release, which knew few kinds."""
+        device.crash()
+        if device.account is not None:
+            device.store.forget_kinds(device.account)
+        self._clockwork.after(self._random.random() * 3, device.start)
 
     def _append(self, server: ModelServer, chat_id: ChatId) -> None:
         message = Message(

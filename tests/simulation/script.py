@@ -39,10 +39,11 @@ class Kind(StrEnum):
     FOREIGN = "foreign"
     USAGE = "usage"
     UPGRADE = "upgrade"
+    EARLIER = "earlier"
 
 
 FATES: tuple[Kind, ...] = tuple(
-    kind for kind in Kind if kind not in (Kind.WRITE, Kind.NEW_CHAT, Kind.UPGRADE, Kind.RESTORE)
+    kind for kind in Kind if kind not in (Kind.WRITE, Kind.NEW_CHAT, Kind.UPGRADE, Kind.RESTORE, Kind.EARLIER)
 )
 
 
@@ -87,6 +88,8 @@ def draw(seed: int, *, long: bool = False) -> Script:
         fates.append(Kind.RESTORE)
     if not modern:
         fates.append(Kind.UPGRADE)
+    if seed % 10 == 0:
+        fates.append(Kind.EARLIER)
     acts = [
         Act(
             round(random.random() * storm, 3),

@@ -16,6 +16,7 @@ from storage import accounts, adoption, aside, chats, context, messages, project
 from storage.errors import InvalidMessage
 from storage.inbound import heads
 from storage.records import Account, AccountId, ChatId, Cursor, MessageId, ProjectId, SyncState
+from storage.standing import openings
 from storage.store import Lane, Reader, Store, Transaction
 from sync.engine.interface import StoreAnswer, StoreEffect
 from sync.performing import perform
@@ -137,6 +138,16 @@ class SqliteStore:
 
     def adopt(self, account: AccountId, chat_ids: Sequence[ChatId] | None) -> None:
         self._write(lambda tx: adoption.adopt(tx, account, chat_ids))
+
+    def forget_kinds(self, account: AccountId) -> None:
+        self._write(lambda tx: openings.ask_again(tx, account))
+        for statement in (
+            "delete from usage where account_id = ?",
+            "delete from snapshots where account_id = ? and pending = 0",
+            "delete from projects where account_id = ? and edited = ''",
+            "delete from context where account_id = ?1 and chat_id not in (select subject from errands)",
+        ):
+            self._connection.sqlite.execute(statement, (account,))
 
     def corrupt(self, random: Random) -> ChatId | None:
         query = (
