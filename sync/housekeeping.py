@@ -30,7 +30,7 @@ from sync.runner import Runner
 from sync.standing import status_of
 from sync.status import SyncStatus
 from sync.waking import Leaps
-from sync.watching import Sight, look, sight
+from sync.watching import Sight, sight
 
 WATCH_INTERVAL: Final = 1.0
 ANSWER_INTERVAL: Final = 0.05
@@ -176,8 +176,9 @@ class Housekeeping:
             self._answering = asyncio.create_task(self._answer(seen.asked))
 
     async def _seen(self, *, first: bool) -> Sight | None:
-        assert self._runner is not None
-        return await self._runner.blocking(lambda: self._store.read(sight) if first else look(self._store))
+        # Here and not on a thread of its own: at rest, waking one would be most of what this computer does.
+        changed = self._store.foreign_changes()
+        return await self.read(sight) if first or changed else None
 
     def _is_another(self, seen: Account | None) -> bool:
         """Whether other connections are due, rather than that the same account is known to have ended."""

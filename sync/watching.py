@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from storage import accounts
 from storage.records import Account
-from storage.store import Reader, Store
+from storage.store import Reader
 from sync import rounds
 
 
@@ -15,11 +15,6 @@ class Sight:
     account: Account | None
     asked: int
     answered: int
-
-
-def look(store: Store) -> Sight | None:
-    """None when nothing was committed since the last look on this thread."""
-    return store.read(sight) if store.foreign_changes() else None
 
 
 def sight(db: Reader) -> Sight:
