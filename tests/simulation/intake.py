@@ -156,8 +156,8 @@ class Intake:
 
     def set_aside(self, chat_id: ChatId, message_ids: Iterable[MessageId], reason: str) -> None:
         for message_id in message_ids:
-            local = self.held[chat_id].messages[message_id]
-            if local.state is SyncState.PENDING:
+            local = self.held[chat_id].messages.get(message_id)
+            if local is not None and local.state is SyncState.PENDING:
                 self._reject(local, reason)
 
     def add_errand(self, account: AccountId, kind: ErrandKind, subject: str, body: dict[str, object]) -> None:
