@@ -202,6 +202,8 @@ class Engine:
         rooms = self._rooms
         given_up = rooms.line.failed(request, reason, full=full)
         if given_up is not None:
+            # It may have been done: no figure is sure any more.
+            rooms.reporting.outdate()
             self._forget(given_up)
         if rooms.line.trouble is not None:
             rooms.tickets.finish(reason)

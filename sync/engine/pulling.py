@@ -178,7 +178,7 @@ class Pulling:
         self._applying = self._held = self._request = None
         self._moving = False
         self.cursor = self._stored = None
-        self.wanted = True
+        self.wanted = self.catching_up = True
 
     def contradicted(self) -> None:
         """What the server says and what is held here cannot both be: pull from nothing."""
@@ -199,7 +199,7 @@ class Pulling:
     def begin_anew(self) -> None:
         """Pull from nothing, once the page that is being stored is durable."""
         self._held = self._request = None
-        self._anew = self.wanted = True
+        self._anew = self.wanted = self.catching_up = True
 
     def _apply(self, page: ChangePage) -> None:
         news = page.changes or page.reset or page.cursor != self.asked.change

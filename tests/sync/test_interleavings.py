@@ -20,8 +20,10 @@ from storage.exchange import (
 from storage.records import Account, Cursor, ProjectId
 from storage.store import Store, Transaction
 from sync.engine.interface import (
+    ApplyChanges,
     ApplySummary,
     ChangesPulled,
+    CountWork,
     Event,
     FinishOpening,
     LocalCommitted,
@@ -165,6 +167,22 @@ def test_nothing_is_said_to_be_synced_while_older_messages_wait_for_their_next_t
     bench.fire(Timer.FILL)
     bench.fill()
     assert bench.shows(Phase.SYNCED)
+
+
+def test_nothing_is_said_to_be_synced_before_a_page_of_unknown_fate_was_asked_for_again() -> None:
+    bench = Bench()
+    bench.online()
+    bench.hear(Poked())
+    bench.holds_store = True
+    bench.pull(page(cursor=5))
+    bench.hear(StoreFailed(bench.last(ApplyChanges).request, "The disk failed."))
+    bench.holds_store = False
+    counts = len(bench.all(CountWork))
+    bench.fire(Timer.STORE)
+    assert bench.shows(Phase.SYNCING)
+    bench.pull()
+    assert bench.shows(Phase.SYNCED)
+    assert len(bench.all(CountWork)) > counts
 
 
 def saved(parcel: Parcel, change: ProjectChange) -> Receipt:
