@@ -5,8 +5,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
-from storage.records import LOCAL_ACCOUNT, Account, AccountId
-from storage.releasing import release as release
+from storage.records import LOCAL_ACCOUNT, Account, AccountId, ChatId
 from storage.transaction import Reader, Transaction
 
 _COLUMNS: Final = "account_id, url, publishable_key, email, user_id, signed_in, gone"
@@ -87,6 +86,12 @@ def shown(db: Reader) -> tuple[AccountId, ...]:
     """Whose chats are shown: the active account's, then the signed-out ones."""
     account = active(db)
     return (account.account_id, LOCAL_ACCOUNT) if account else (LOCAL_ACCOUNT,)
+
+
+def owner_of(db: Reader, chat_id: ChatId) -> AccountId | None:
+    """Whose chat it is, None when it is not here."""
+    row = db.execute("select account_id from chats where chat_id = ?", (chat_id,)).fetchone()
+    return AccountId(row[0]) if row else None
 
 
 def activate(tx: Transaction, account_id: AccountId | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from storage import context, rows, snapshots
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, ProjectId
-from storage.standing import edits, openings
+from storage.standing import edits, fields, openings
 from storage.transaction import Transaction
 
 
@@ -65,7 +65,7 @@ def _adopt_project(tx: Transaction, account_id: AccountId, project_id: ProjectId
         "update projects set account_id = ? where project_id = ? returning deleted_at",
         (account_id, project_id),
     ).fetchone()
-    edits.mark_new(tx, project_id, edits.PROJECTS)
+    edits.mark_new(tx, project_id, fields.PROJECTS)
     if deleted_at is None:
         snapshots.send_again(tx, account_id, project_id)
     tx.touch_projects()

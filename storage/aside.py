@@ -12,7 +12,7 @@ from storage.checksums import checksum
 from storage.content import normalise
 from storage.errors import InvalidMessage, UnknownChat
 from storage.records import AccountId, ChatId, Message, MessageId, Part, SyncState
-from storage.standing import orders
+from storage.standing import orders, refusals
 from storage.transaction import Reader, Transaction
 
 _NAMESPACE: Final = UUID("6d1f6a0e-5a0c-4c0f-9d0a-3f3f1f0f7a11")
@@ -140,18 +140,11 @@ def _renew(
 
 
 def _retry_chat(tx: Transaction, chat_id: ChatId, live: int, refused: int) -> int:
-    count = 0
-    if live:
-        count = tx.db.execute(
-            "update messages set sync_state = 'pending', sync_error = null "
-            "where chat_id = ?1 and sync_state = 'rejected' "
-            "and message_id not in (select c.message_id from conflicts c where c.chat_id = ?1)",
-            (chat_id,),
-        ).rowcount
+    count = refusals.retry(tx, chat_id) if live else 0
     if refused:
         tx.db.execute("update chats set sync_error = null where chat_id = ?", (chat_id,))
     tx.touch_messages(chat_id)
-    return int(count) + refused
+    return count + refused
 
 
 def _show_theirs(tx: Transaction, chat_id: ChatId, message_id: MessageId) -> None:

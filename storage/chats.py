@@ -7,11 +7,10 @@ from typing import Final
 from uuid import uuid4
 
 from storage import accounts, projects, rows
-from storage.adoption import adopt as adopt
 from storage.content import clean
 from storage.errors import UnknownChat, UnknownProject
 from storage.records import LOCAL_ACCOUNT, AccountId, Chat, ChatId, ProjectId
-from storage.standing import edits
+from storage.standing import edits, fields, refusals
 from storage.transaction import Reader, Transaction
 
 MAX_TITLE: Final = 1000
@@ -30,7 +29,7 @@ def create(
         "insert into chats (chat_id, account_id, title, created_at, updated_at, activity) values (?, ?, ?, ?, ?, ?)",
         (chat_id, account_id, _title(title), now, now, next_activity(tx.db)),
     )
-    edits.mark(tx, chat_id, edits.CREATION)
+    edits.mark(tx, chat_id, fields.CHATS.creation)
     tx.touch_chat(chat_id)
     return get(tx.db, chat_id)
 
@@ -119,13 +118,8 @@ def restore(tx: Transaction, chat_id: ChatId) -> Chat:
     """Brings a deleted chat back; what could not be sent in it meanwhile gets another try. Raises UnknownChat."""
     if not get(tx.db, chat_id).deleted:
         return get(tx.db, chat_id)
-    tx.db.execute(
-        "update messages set sync_state = 'pending', sync_error = null where chat_id = ?1 and sync_state = 'rejected' "
-        "and message_id not in (select c.message_id from conflicts c where c.chat_id = ?1)",
-        (chat_id,),
-    )
+    refusals.retry(tx, chat_id)
     tx.db.execute("update chats set discarded = 0 where chat_id = ?", (chat_id,))
-    tx.touch_messages(chat_id)
     return _set(tx, chat_id, "deleted", None)
 
 
@@ -134,17 +128,17 @@ def claim(tx: Transaction, account_id: AccountId, chat_id: ChatId, created_at: s
 
     Another account of this computer may hold a chat of the same id: nothing of it is touched (I21).
     """
-    row = tx.db.execute("select account_id from chats where chat_id = ?", (chat_id,)).fetchone()
-    if row is None:
+    owner = accounts.owner_of(tx.db, chat_id)
+    if owner is None:
         tx.db.execute(
             "insert into chats (chat_id, account_id, created_at, updated_at, activity, generation) "
             "select ?1, account_id, ?3, ?3, ?4, generation from accounts where account_id = ?2",
             (chat_id, account_id, created_at, next_activity(tx.db)),
         )
         tx.touch_chat(chat_id)
-    elif row[0] == LOCAL_ACCOUNT:
+    elif owner == LOCAL_ACCOUNT:
         pass_over(tx, account_id)
-    return row is None or row[0] == account_id
+    return owner in (None, account_id)
 
 
 def pass_over(tx: Transaction, account_id: AccountId) -> None:

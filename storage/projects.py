@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import uuid4
 
+from storage import rows
 from storage.content import clean
 from storage.errors import InvalidProject, UnknownProject
 from storage.exchange import ProjectEdit
 from storage.records import LOCAL_ACCOUNT, AccountId, Project, ProjectId
-from storage.standing import edits
+from storage.standing import edits, fields
 from storage.transaction import Reader, Transaction
 
 MAX_NAME: Final = 1_000
@@ -18,7 +19,7 @@ MAX_DESCRIPTION: Final = 10_000
 STATUSES: Final = ("draft", "published", "archived")
 
 _COLUMNS: Final = "project_id, account_id, name, description, status, url_id, deleted_at, created_at, updated_at, sync_error"
-_FIELDS: Final = tuple(edits.PROJECTS.blank)
+_FIELDS: Final = tuple(fields.PROJECTS.blank)
 
 
 def create(
@@ -37,7 +38,7 @@ def create(
         "values (?, ?, ?, ?, ?, ?)",
         (project_id, account_id, _name(name), _description(description), now, now),
     )
-    edits.mark_new(tx, project_id, edits.PROJECTS)
+    edits.mark_new(tx, project_id, fields.PROJECTS)
     tx.touch_projects()
     return get(tx.db, project_id)
 
@@ -78,9 +79,8 @@ def get(db: Reader, project_id: ProjectId) -> Project:
 
 def list_projects(db: Reader, owners: Sequence[AccountId]) -> list[Project]:
     """The accounts' projects without the deleted ones, in the order in which they were made."""
-    marks = ", ".join("?" * len(owners))
     found = db.execute(
-        f"select {_COLUMNS} from projects where account_id in ({marks}) and deleted_at is null "
+        f"select {_COLUMNS} from projects where account_id in ({rows.marks(owners)}) and deleted_at is null "
         "order by created_at, project_id",
         tuple(owners),
     )
@@ -104,7 +104,7 @@ def _set(tx: Transaction, project_id: ProjectId, name: str, value: str) -> Proje
         f"update projects set {column} = ?, updated_at = ? where project_id = ?",
         (value, tx.now(), project_id),
     )
-    edits.mark(tx, project_id, (name,), edits.PROJECTS)
+    edits.mark(tx, project_id, (name,), fields.PROJECTS)
     tx.touch_projects()
     return get(tx.db, project_id)
 
@@ -112,7 +112,9 @@ def _set(tx: Transaction, project_id: ProjectId, name: str, value: str) -> Proje
 def _edit(row: tuple[Any, ...]) -> ProjectEdit:
     project_id, revision, marked, offered, *stored = row
     values = dict(zip(_FIELDS, (*stored[:-1], bool(stored[-1])), strict=True))
-    return ProjectEdit(project_id, revision, edits.to_send(edits.split(marked), edits.split(offered), values))
+    return ProjectEdit(
+        project_id, revision, edits.to_send(fields.split(marked), fields.split(offered), values)
+    )
 
 
 def _project(row: tuple[Any, ...]) -> Project:

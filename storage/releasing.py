@@ -3,7 +3,7 @@
 from typing import Final
 
 from storage.records import LOCAL_ACCOUNT, AccountId
-from storage.standing import edits, held
+from storage.standing import fields, held
 from storage.transaction import Transaction
 
 _MINE: Final = "chat_id in (select chat_id from chats where account_id = :account_id)"
@@ -56,7 +56,7 @@ def release(tx: Transaction, account_id: AccountId) -> int:
     """
     if account_id == LOCAL_ACCOUNT:
         return 0
-    values = {"account_id": account_id, "creation": ",".join(sorted(edits.CREATION))}
+    values = {"account_id": account_id, "creation": fields.joined(fields.CHATS.creation)}
     for statement in f"{_DELETED};{_MESSAGES};{_UNKNOWN}".split(";"):
         tx.db.execute(statement, values)
     held.forget(tx, account_id)

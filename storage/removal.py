@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from storage import aside, rows
+from storage import accounts, aside, rows
 from storage.exchange import ErrandKind, MessageChange
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, MessageId
 from storage.standing import orders
@@ -26,7 +26,7 @@ def delete(tx: Transaction, chat_id: ChatId, message_ids: Sequence[MessageId]) -
 
     Of a message that was set aside because its id is another one's, that other one stays.
     """
-    owner = _owner(tx.db, chat_id)
+    owner = accounts.owner_of(tx.db, chat_id)
     if owner is None:
         return 0
     ids = rows.encode(message_ids)
@@ -75,7 +75,7 @@ def settle(tx: Transaction) -> None:
         else:
             aside.discard(tx, chat_id, message_id)
     for chat_id, message_ids in confirmed.items():
-        if (owner := _owner(tx.db, chat_id)) is not None:
+        if (owner := accounts.owner_of(tx.db, chat_id)) is not None:
             _bury(tx, owner, chat_id, _NAMED, rows.encode(message_ids))
 
 
@@ -156,8 +156,3 @@ def _order(tx: Transaction, owner: AccountId, chat_id: ChatId, message_ids: Sequ
     for start in range(0, len(message_ids), _MOST_IDS):
         part = list(message_ids[start : start + _MOST_IDS])
         orders.add(tx, owner, ErrandKind.DELETE_MESSAGES, chat_id, {"p_message_ids": part})
-
-
-def _owner(db: Reader, chat_id: ChatId) -> AccountId | None:
-    row = db.execute("select account_id from chats where chat_id = ?", (chat_id,)).fetchone()
-    return AccountId(row[0]) if row else None

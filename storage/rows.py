@@ -1,7 +1,7 @@
 """Rows to records and back."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from storage.checksums import fits
@@ -30,6 +30,11 @@ _STATES: Final = {state.value: state for state in SyncState}
 def encode(value: object) -> str:
     """JSON as the store keeps it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def marks(values: Sequence[object]) -> str:
+    """A placeholder for each value."""
+    return ", ".join("?" * len(values))
 
 
 def message(row: tuple[Any, ...]) -> Message:

@@ -55,9 +55,8 @@ def of_chat(db: Reader, chat_id: ChatId) -> list[Usage]:
 
 def total(db: Reader, account_ids: Sequence[AccountId]) -> Total:
     """All replies of the accounts together."""
-    marks = ", ".join("?" * len(account_ids))
     row = db.execute(
-        f"select {_SUMS} from usage where account_id in ({marks})", tuple(account_ids)
+        f"select {_SUMS} from usage where account_id in ({rows.marks(account_ids)})", tuple(account_ids)
     ).fetchone()
     return Total(*row)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from storage import accounts, chats
+from storage import accounts, adoption
 from storage.outbound import outbox
 from storage.records import Account, AccountId, ChatId
 from sync.backend import Backend
@@ -88,7 +88,7 @@ class Admissions:
             account = await self._house.read(accounts.active)
             if account is None:
                 raise SignInAgain("Nobody is signed in; sign in first.")
-            moved = await self._house.write(lambda tx: chats.adopt(tx, account.account_id, chat_ids))
+            moved = await self._house.write(lambda tx: adoption.adopt(tx, account.account_id, chat_ids))
             await self._house.enter(account)
             return moved
 

@@ -8,9 +8,8 @@ from typing import Final, TypeAlias
 from storage.exchange import HistoryPage
 from storage.inbound import epochs, inbox, incoming
 from storage.records import AccountId, ChatId, Hole
+from storage.rows import marks
 from storage.standing import held
-from storage.standing.held import hold as hold
-from storage.standing.held import known as known
 from storage.transaction import Reader, Transaction
 
 _SHOWN: Final = 200
@@ -79,9 +78,8 @@ def apply(tx: Transaction, account_id: AccountId, page: HistoryPage) -> bool:
 
 def missing(db: Reader, account_ids: Sequence[AccountId]) -> tuple[int, int]:
     """How many messages exist on the servers and are not held here, and how many exist."""
-    marks = ", ".join("?" * len(account_ids))
     row = db.execute(
-        f"select coalesce(sum(missing), 0), coalesce(sum(known), 0) from accounts where account_id in ({marks})",
+        f"select coalesce(sum(missing), 0), coalesce(sum(known), 0) from accounts where account_id in ({marks(account_ids)})",
         tuple(account_ids),
     ).fetchone()
     return int(row[0]), int(row[1])

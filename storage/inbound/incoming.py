@@ -23,7 +23,6 @@ _ASKED: Final = (
     "json_extract(value, '$[1]'), json_extract(value, '$[2]') from json_each(?1)) "
 )
 
-
 _ROWS: Final = 50
 _ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'synced')"
 
@@ -148,8 +147,7 @@ class Arrivals:
 
     def owns(self, chat_id: ChatId) -> bool:
         """Whether the chat is here, and this account's."""
-        row = self._db.execute("select account_id from chats where chat_id = ?", (chat_id,)).fetchone()
-        return row is not None and row[0] == self._account_id
+        return accounts.owner_of(self._db, chat_id) == self._account_id
 
     def _climb(self, chat_id: ChatId) -> None:
         self._db.execute(

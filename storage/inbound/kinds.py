@@ -5,7 +5,7 @@ from typing import assert_never
 from storage import chats, context, snapshots, usage
 from storage.exchange import ContextChange, ProjectChange, SnapshotChange, UsageChange
 from storage.records import LOCAL_ACCOUNT, AccountId
-from storage.standing import edits
+from storage.standing import edits, fields
 from storage.transaction import Transaction
 
 
@@ -47,7 +47,7 @@ def requeue_lost(tx: Transaction, account_id: AccountId, generation: int) -> Non
         f"select project_id from projects {older} and deleted_at is null", (account_id, generation)
     ).fetchall()
     for (project_id,) in lost:
-        edits.mark_new(tx, project_id, edits.PROJECTS)
+        edits.mark_new(tx, project_id, fields.PROJECTS)
     files = tx.db.execute(f"select project_id from snapshots {older}", (account_id, generation)).fetchall()
     for (project_id,) in files:
         snapshots.send_again(tx, account_id, project_id)

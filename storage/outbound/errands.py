@@ -62,7 +62,7 @@ def record(tx: Transaction, account_id: AccountId, number: int, verdict: ErrandV
         orders.drop(tx, number)
         _settle(tx, errand)
     else:
-        _refuse(tx, errand, verdict.reason or "The server refused this.")
+        _refuse(tx, errand, verdict.reason or "The server refused this: try it again, or leave it out.")
     orders.touch(tx, errand)
 
 

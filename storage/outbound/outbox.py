@@ -4,21 +4,16 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from storage import accounts, projects, removal
-from storage.exchange import (
-    Parcel,
-    ParcelWork,
-    Receipt,
-)
+from storage import accounts, projects, removal, rows
+from storage.exchange import Parcel, ParcelWork, Receipt
 from storage.inbound import epochs, inbox
 from storage.outbound import errands, receipts, verdicts
 from storage.outbound.parcels import MAX_EDITS, Packing
 from storage.records import AccountId, ChatId, Counts, MessageId
-from storage.standing import edits, openings
+from storage.standing import edits, openings, refusals
 from storage.transaction import Reader, Transaction
 
 _NOTHING: Final[Mapping[ChatId, int]] = MappingProxyType({})
-
 
 _IN_SIGHT: Final = "(c.pending > 0 or c.rejected > 0) and (c.deleted_at is null or c.discarded = 0)"
 
@@ -72,7 +67,7 @@ def record_receipt(
     judged = {
         batch.chat_id: batch.verdicts
         for batch in receipt.batches
-        if batch.fault is None and _is_own(tx.db, account_id, batch.chat_id)
+        if batch.fault is None and accounts.owner_of(tx.db, batch.chat_id) == account_id
     }
     accounts.tally(tx, account_id, pushed=verdicts.record(tx, judged, generation))
     epochs.requeue_filled(tx, account_id, generation)
@@ -81,7 +76,7 @@ def record_receipt(
 def set_aside(tx: Transaction, chat_id: ChatId, message_ids: Sequence[MessageId], reason: str) -> None:
     """Takes pending messages out of the queue, with a reason for people, until they are retried."""
     for message_id in message_ids:
-        verdicts.reject(tx, chat_id, message_id, reason)
+        refusals.reject(tx, chat_id, message_id, reason)
     removal.settle(tx)
     tx.touch_messages(chat_id)
 
@@ -94,7 +89,7 @@ def requeue_chat(tx: Transaction, chat_id: ChatId) -> None:
 
 def counts(db: Reader, account_ids: Sequence[AccountId]) -> Counts:
     """Unsynced messages of the accounts, also in chats that another device deleted."""
-    seen = f"c.account_id in ({_marks(account_ids)}) and {_IN_SIGHT}"
+    seen = f"c.account_id in ({rows.marks(account_ids)}) and {_IN_SIGHT}"
     pending, rejected, oldest = db.execute(
         "select coalesce(sum(c.pending), 0), coalesce(sum(c.rejected), 0), min(c.oldest_pending) "
         f"from chats c where {seen}",
@@ -114,16 +109,7 @@ def synced_count(db: Reader, account_ids: Sequence[AccountId]) -> int:
     """Messages that the server has confirmed. Reads an index entry for each: a quarter second at a million."""
     (count,) = db.execute(
         "select count(*) from chats c join messages m on m.chat_id = c.chat_id "
-        f"where c.account_id in ({_marks(account_ids)}) and m.sequence_num is not null and m.deleted_at is null",
+        f"where c.account_id in ({rows.marks(account_ids)}) and m.sequence_num is not null and m.deleted_at is null",
         tuple(account_ids),
     ).fetchone()
     return int(count)
-
-
-def _is_own(db: Reader, account_id: AccountId, chat_id: ChatId) -> bool:
-    row = db.execute("select account_id from chats where chat_id = ?", (chat_id,)).fetchone()
-    return row is not None and row[0] == account_id
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from storage import removal, rows
 from storage.exchange import Verdict, VerdictStatus
 from storage.records import ChatId, MessageId
-from storage.standing import counting, held
+from storage.standing import counting, held, refusals
 from storage.transaction import Transaction
 
 _CONFIRMED: Final = frozenset({VerdictStatus.INSERTED, VerdictStatus.DUPLICATE})
@@ -26,20 +26,11 @@ def record(tx: Transaction, judged: Mapping[ChatId, Sequence[Verdict]], generati
     for chat_id, verdicts in judged.items():
         for verdict in verdicts:
             if verdict.status not in _CONFIRMED:
-                reject(tx, chat_id, verdict.message_id, verdict.reason or _reason(verdict.status))
+                refusals.reject(tx, chat_id, verdict.message_id, verdict.reason or _reason(verdict.status))
         tx.touch_messages(chat_id)
     count = _confirm(tx, told, generation) if told else 0
     removal.settle(tx)
     return count
-
-
-def reject(tx: Transaction, chat_id: ChatId, message_id: MessageId, reason: str) -> None:
-    """Takes a pending message out of the queue; the reason is for people."""
-    tx.db.execute(
-        "update messages set sync_state = 'rejected', sync_error = ? "
-        "where chat_id = ? and message_id = ? and sync_state = 'pending'",
-        (reason, chat_id, message_id),
-    )
 
 
 def _confirm(tx: Transaction, told: Sequence[_Told], generation: int) -> int:
@@ -102,4 +93,4 @@ def _hold(tx: Transaction, told: Iterable[_Told]) -> None:
 def _reason(status: VerdictStatus) -> str:
     if status is VerdictStatus.CONFLICT:
         return "Another message has this id on the server: copy the text and send it anew."
-    return "The server refused this message."
+    return "The server refused this message: change it and send it again."

@@ -11,7 +11,7 @@ from storage.checksums import checksum, fits
 from storage.content import clean
 from storage.records import LOCAL_ACCOUNT
 from storage.rescue.wreck import Column, Row, Wreck, columns
-from storage.standing import edits
+from storage.standing import fields
 
 DAMAGED: Final = "Damage to the disk touched this message: read it, mend it, and send it again."
 _RECOVERED: Final = "Recovered"
@@ -179,7 +179,7 @@ class Carrier:
                 _RECOVERED,
                 self._now,
                 self._now,
-                ",".join(sorted(edits.CREATION)),
+                fields.joined(fields.CHATS.creation),
             ),
         )
 

@@ -10,66 +10,35 @@ no clock takes part. Two columns beside `edited` make that hold when answers are
   that the receipt confirms, it is the last word.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from storage import rows
 from storage.exchange import ChatChange, ChatEdit, ProjectChange, ProjectEdit
 from storage.records import AccountId, ChatId
+from storage.standing.fields import CHATS, PROJECTS, Row, Subject, column, joined, split, stored
 from storage.transaction import Reader, Transaction
 
 Change: TypeAlias = ChatChange | ProjectChange
 Edit: TypeAlias = ChatEdit | ProjectEdit
 
-FIELDS: Final = ("title", "project_id", "model", "pinned", "archived", "deleted")
-CREATION: Final = frozenset(FIELDS) - {"deleted"}
-"""The fields that the first save of a chat names."""
-
 COLUMNS: Final = "chat_id, revision, edited, offered, title, project_id, model, pinned, archived, deleted_at"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A table whose rows have fields to edit. `blank` is what the server gives a field that no save named."""
-
-    table: str
-    key: str
-    blank: Mapping[str, Any]
-
-    @property
-    def creation(self) -> frozenset[str]:
-        """The fields that the first save names."""
-        return frozenset(self.blank) - {"deleted"}
-
-
-CHATS: Final = Subject(
-    "chats",
-    "chat_id",
-    {"title": "", "project_id": None, "model": None, "pinned": False, "archived": False, "deleted": False},
-)
-PROJECTS: Final = Subject(
-    "projects",
-    "project_id",
-    {"name": "", "description": "", "status": "draft", "url_id": None, "deleted": False},
-)
 
 
 def mark(tx: Transaction, key: str, fields: Iterable[str], subject: Subject = CHATS) -> None:
     """Adds the fields to the unconfirmed ones. What the server refused gets another try."""
-    row = _Row.read(tx.db, subject, key)
+    row = Row.read(tx.db, subject, key)
     named = frozenset(fields)
     tx.db.execute(
         f"update {subject.table} set edited = ?, offered = ?, revision = revision + 1, sync_error = null "
         f"where {subject.key} = ?",
-        (_joined(row.edited | named), _joined(row.offered - named), key),
+        (joined(row.edited | named), joined(row.offered - named), key),
     )
 
 
 def mark_new(tx: Transaction, key: str, subject: Subject = CHATS) -> None:
     """The server does not have the row: the next push creates it, as a deleted one if that is what it is."""
-    values = _Row.read(tx.db, subject, key).values
+    values = Row.read(tx.db, subject, key).values
     mark(tx, key, subject.creation | ({"deleted"} if values["deleted"] else set()), subject)
     tx.db.execute(
         f"update {subject.table} set generation = null, offered = '', shadow = null, change = 0 where {subject.key} = ?",
@@ -98,22 +67,12 @@ def forget_changes(tx: Transaction, account_id: AccountId) -> None:
         )
 
 
-def marked(db: Reader, chat_id: ChatId) -> frozenset[str]:
-    """The chat's unconfirmed fields."""
-    return _Row.read(db, CHATS, chat_id).edited
-
-
-def split(edited: str) -> frozenset[str]:
-    """The column `edited` as a set."""
-    return frozenset(filter(None, edited.split(",")))
-
-
 def edit(row: tuple[Any, ...]) -> ChatEdit:
     """From the columns of COLUMNS, with the values as the wire has them."""
     chat_id, revision, edited, offered, title, project_id, model, pinned, archived, deleted_at = row
     values = (title, project_id, model, bool(pinned), bool(archived), deleted_at is not None)
     return ChatEdit(
-        chat_id, revision, to_send(split(edited), split(offered), dict(zip(FIELDS, values, strict=True)))
+        chat_id, revision, to_send(split(edited), split(offered), dict(zip(CHATS.blank, values, strict=True)))
     )
 
 
@@ -160,7 +119,7 @@ def confirm(
     older than what was pulled.
     """
     subject, key = _subject(edit)
-    row = _Row.find(tx.db, subject, key, account_id)
+    row = Row.find(tx.db, subject, key, account_id)
     if row is None:
         return
     left = row.edited - {name for name, value in edit.fields.items() if row.values[name] == value}
@@ -169,7 +128,7 @@ def confirm(
         f"update {subject.table} set edited = ?, offered = ?, sync_error = null, shadow = null, "
         "generation = (select generation from accounts a where a.account_id = ?) "
         f"where {subject.key} = ?",
-        (_joined(left), _joined(row.offered) if probed and change else "", account_id, key),
+        (joined(left), joined(row.offered) if probed and change else "", account_id, key),
     )
     generation = row.account_generation
     if change is not None and change.change > cursor:
@@ -200,7 +159,12 @@ def refuse(tx: Transaction, account_id: AccountId, edit: Edit, reason: str | Non
     tx.db.execute(
         f"update {subject.table} set sync_error = ?, offered = '' "
         f"where {subject.key} = ? and account_id = ? and revision = ?",
-        (reason or f"The server refused this {subject.table[:-1]}.", key, account_id, edit.revision),
+        (
+            reason or f"The server refused this {subject.table[:-1]}: change it, then sync again.",
+            key,
+            account_id,
+            edit.revision,
+        ),
     )
 
 
@@ -214,19 +178,19 @@ def take(tx: Transaction, account_id: AccountId, generation: int, change: Change
 def _take(
     tx: Transaction, subject: Subject, key: str, generation: int, change: int, values: Mapping[str, Any]
 ) -> None:
-    row = _Row.read(tx.db, subject, key)
+    row = Row.read(tx.db, subject, key)
     edited = row.edited - _arrived(subject, row, values)
     if row.values["deleted"] and not values["deleted"] and row.is_older_than(generation):
         # The server was wound back behind the deletion, which is said again.
         edited |= {"deleted"}
     hidden = any(row.values[name] != values[name] for name in edited)
-    taken = {_column(name): _stored(tx, name, value) for name, value in values.items() if name not in edited}
+    taken = {column(name): stored(tx, name, value) for name, value in values.items() if name not in edited}
     if row.values["deleted"] and values["deleted"]:
         taken.pop("deleted_at", None)
     if subject is CHATS and not values["deleted"] and "deleted" not in edited:
         taken["discarded"] = 0
     taken |= {
-        "edited": _joined(edited),
+        "edited": joined(edited),
         "offered": "",
         "generation": generation,
         "shadow": rows.encode({"change": change, "values": values}) if hidden else None,
@@ -237,7 +201,7 @@ def _take(
     )
 
 
-def _arrived(subject: Subject, row: "_Row", values: Mapping[str, Any]) -> frozenset[str]:
+def _arrived(subject: Subject, row: Row, values: Mapping[str, Any]) -> frozenset[str]:
     """Of a first save with an unknown answer: the fields that the server's row shows to have reached it."""
     if any(values[name] != subject.blank[name] for name in row.offered):
         return row.offered
@@ -245,47 +209,9 @@ def _arrived(subject: Subject, row: "_Row", values: Mapping[str, Any]) -> frozen
 
 
 def _shows(edit: ChatEdit, change: ChatChange) -> bool:
-    return CREATION.issubset(edit.fields) and all(
+    return CHATS.creation.issubset(edit.fields) and all(
         getattr(change, name) == edit.fields.get(name, blank) for name, blank in CHATS.blank.items()
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    edited: frozenset[str]
-    offered: frozenset[str]
-    values: dict[str, Any]
-    generation: int | None
-    account_generation: int
-    shadow: dict[str, Any] | None
-
-    @classmethod
-    def find(
-        cls, db: Reader, subject: Subject, key: str, account_id: AccountId | None = None
-    ) -> "_Row | None":
-        columns = ", ".join(f"s.{_column(name)}" for name in subject.blank)
-        row = db.execute(
-            f"select s.edited, s.offered, s.generation, a.generation, s.shadow, {columns} from {subject.table} s "
-            f"join accounts a using (account_id) where s.{subject.key} = ?1 "
-            "and s.account_id = coalesce(?2, s.account_id)",
-            (key, account_id),
-        ).fetchone()
-        if row is None:
-            return None
-        edited, offered, generation, current, shadow, *stored = row
-        values = {name: _told(name, value) for name, value in zip(subject.blank, stored, strict=True)}
-        return cls(
-            split(edited), split(offered), values, generation, current, json.loads(shadow) if shadow else None
-        )
-
-    @classmethod
-    def read(cls, db: Reader, subject: Subject, key: str) -> "_Row":
-        row = cls.find(db, subject, key)
-        assert row is not None, "the caller holds this row"
-        return row
-
-    def is_older_than(self, generation: int) -> bool:
-        return self.generation is not None and self.generation < generation
 
 
 def _subject(edit: Edit) -> tuple[Subject, str]:
@@ -294,23 +220,3 @@ def _subject(edit: Edit) -> tuple[Subject, str]:
 
 def _of(change: Change) -> tuple[Subject, str]:
     return (CHATS, change.chat_id) if isinstance(change, ChatChange) else (PROJECTS, change.project_id)
-
-
-def _column(name: str) -> str:
-    return "deleted_at" if name == "deleted" else name
-
-
-def _told(name: str, value: object) -> object:
-    if name == "deleted":
-        return value is not None
-    return bool(value) if name in ("pinned", "archived") else value
-
-
-def _stored(tx: Transaction, name: str, value: object) -> object:
-    if name == "deleted":
-        return tx.now() if value else None
-    return int(value) if isinstance(value, bool) else value
-
-
-def _joined(names: Iterable[str]) -> str:
-    return ",".join(sorted(names))

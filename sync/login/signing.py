@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Final
 
-from storage import accounts, chats, settings
+from storage import accounts, adoption, releasing, settings
 from storage.records import Account
 from storage.store import Reader, Transaction
 
@@ -29,7 +29,7 @@ def complete(tx: Transaction) -> Account:
     accounts.remember(tx, account)
     accounts.activate(tx, account.account_id)
     if note["adopt"]:
-        chats.adopt(tx, account.account_id)
+        adoption.adopt(tx, account.account_id)
     abandon(tx)
     return account
 
@@ -50,4 +50,4 @@ def let_go(tx: Transaction, account: Account) -> int:
     active = accounts.active(tx.db)
     if active is not None and active.account_id == account.account_id:
         accounts.activate(tx, None)
-    return accounts.release(tx, account.account_id)
+    return releasing.release(tx, account.account_id)

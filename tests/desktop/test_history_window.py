@@ -10,6 +10,7 @@ from storage import chats
 from storage.exchange import HistoryPage
 from storage.inbound import history
 from storage.records import AccountId, ChatId, Hole
+from storage.standing import held
 from storage.store import Transaction
 from sync.status import Phase, SyncStatus
 from tests.desktop.conftest import Driver
@@ -30,7 +31,7 @@ class Server:
 
         def job(tx: Transaction) -> ChatId:
             chat = chats.create(tx, "Long", account_id=self.account)
-            history.known(tx, chat.chat_id, length)
+            held.known(tx, chat.chat_id, length)
             return chat.chat_id
 
         self.chat_id = driver.desktop.store.write(job).result()
@@ -144,7 +145,7 @@ def test_the_way_back_to_the_present_stops_at_a_hole(driver: Driver) -> None:
     while timeline.rows[-1].plain != "message 1":
         timeline.load_older()
     assert not timeline.atNewest
-    driver.desktop.store.write(lambda tx: history.known(tx, server.chat_id, 900)).result()
+    driver.desktop.store.write(lambda tx: held.known(tx, server.chat_id, 900)).result()
     server.give(801, 900)
     for _ in range(10):
         timeline.load_newer()

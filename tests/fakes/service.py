@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from storage import accounts, aside, chats
+from storage import accounts, adoption, aside, releasing
 from storage.outbound import outbox
 from storage.records import Account, AccountId, ChatId, MessageId
 from storage.store import Store, Transaction
@@ -74,11 +74,11 @@ class FakeService:
     def adopt(self, chat_ids: Sequence[ChatId] | None = None) -> "Future[int]":
         self.calls.append(("adopt", *(chat_ids or ())))
         account = self._active()
-        return self._store.write(lambda tx: chats.adopt(tx, account, chat_ids))
+        return self._store.write(lambda tx: adoption.adopt(tx, account, chat_ids))
 
     def release(self, account_id: AccountId) -> "Future[int]":
         self.calls.append(("release", account_id))
-        future = self._store.write(lambda tx: accounts.release(tx, account_id))
+        future = self._store.write(lambda tx: releasing.release(tx, account_id))
         self.publish(SyncStatus(Phase.SIGNED_OUT))
         return future
 

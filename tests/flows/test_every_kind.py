@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from storage import accounts, chats, context, messages, projects, removal, snapshots
+from storage import accounts, chats, context, messages, projects, releasing, removal, snapshots
 from storage.context import Resource
 from storage.outbound import errands
 from storage.records import LOCAL_ACCOUNT, ChatId, MessageId
@@ -93,7 +93,7 @@ def test_what_was_released_and_adopted_again_is_recognised_on_the_server(both: t
     def let_go(tx: Transaction) -> None:
         row = accounts.get(tx.db, desktop.account)
         assert row is not None
-        accounts.release(tx, desktop.account)
+        releasing.release(tx, desktop.account)
         accounts.remember(tx, row)
         accounts.activate(tx, desktop.account)
 

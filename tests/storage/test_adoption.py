@@ -1,4 +1,4 @@
-from storage import accounts, chats, context, messages, projects, snapshots
+from storage import accounts, adoption, chats, context, messages, projects, releasing, snapshots
 from storage.context import Resource
 from storage.exchange import ErrandKind
 from storage.inbound import inbox
@@ -141,11 +141,11 @@ def second_account(store: Store) -> AccountId:
 
 
 def adopt(store: Store, account: AccountId, *chat_ids: ChatId) -> int:
-    return store.write(lambda tx: chats.adopt(tx, account, chat_ids or None)).result()
+    return store.write(lambda tx: adoption.adopt(tx, account, chat_ids or None)).result()
 
 
 def release(store: Store, account: AccountId) -> int:
-    return store.write(lambda tx: accounts.release(tx, account)).result()
+    return store.write(lambda tx: releasing.release(tx, account)).result()
 
 
 def chat(store: Store, chat_id: ChatId) -> Chat:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import accounts, aside, chats, context, messages, projects, removal, snapshots
+from storage import accounts, adoption, aside, chats, context, messages, projects, removal, snapshots
 from storage.context import Resource
 from storage.errors import StorageError
 from storage.exchange import (
@@ -102,7 +102,7 @@ class Computer:
             removal.delete(self.tx, chat_id, [shown[other % len(shown)].message_id])
 
     def adopt(self, who: int, place: int) -> None:
-        chats.adopt(self.tx, ACCOUNTS[who % 2], None if place % 5 == 0 else [self.chat(place)[0]])
+        adoption.adopt(self.tx, ACCOUNTS[who % 2], None if place % 5 == 0 else [self.chat(place)[0]])
 
     def retry(self, who: int, _: int) -> None:
         aside.retry_all(self.tx, [ACCOUNTS[who % 2], LOCAL_ACCOUNT])

@@ -1,6 +1,6 @@
 import pytest
 
-from storage import chats, messages
+from storage import adoption, chats, messages
 from storage.errors import UnknownChat
 from storage.exchange import ChatVerdict
 from storage.outbound import outbox
@@ -88,8 +88,8 @@ def test_adoption_keeps_ids_and_happens_once(store: Store, account: AccountId) -
     empty = store.write(lambda tx: chats.create(tx, "")).result()
     sent = store.write(lambda tx: messages.commit(tx, local.chat_id, "Hello")).result()
     assert store.read(chats.unadopted) == 1
-    assert store.write(lambda tx: chats.adopt(tx, account)).result() == 2
-    assert store.write(lambda tx: chats.adopt(tx, account)).result() == 0
+    assert store.write(lambda tx: adoption.adopt(tx, account)).result() == 2
+    assert store.write(lambda tx: adoption.adopt(tx, account)).result() == 0
     assert store.read(chats.unadopted) == 0
     work = store.read(lambda db: outbox.load_parcel(db, account)).parcel
     assert {edit.chat_id for edit in work.edits} == {local.chat_id, empty.chat_id}

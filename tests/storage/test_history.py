@@ -10,7 +10,7 @@ from storage.exchange import Change, HistoryPage, Hole, MessageChange, VerdictSt
 from storage.inbound import epochs, history, inbox
 from storage.outbound import outbox
 from storage.records import AccountId, ChatId, Cursor, MessageId, Page, Position
-from storage.standing import openings
+from storage.standing import held, openings
 from storage.store import Store
 from tests.fakes.changes import (
     AT,
@@ -53,7 +53,7 @@ def wanted(store: Store, account: AccountId, **options: object) -> list[list[Hol
     return [list(chunk) for chunk in chunks]
 
 
-def held(store: Store, chat: str = CHAT) -> list[tuple[int, int]]:
+def ranges_of(store: Store, chat: str = CHAT) -> list[tuple[int, int]]:
     query = "select first, last from held where chat_id = ? order by first"
     return store.read(lambda db: db.execute(query, (chat,)).fetchall())
 
@@ -91,9 +91,9 @@ def test_ranges_that_touch_become_one(
 ) -> None:
     open_with(store, account, a=50)
     for first, last in spans:
-        store.write(lambda tx, span=(first, last): history.hold(tx, CHAT, *span)).result()  # type: ignore[misc]
-        assert missing(store)[0] == 50 - sum(high - low + 1 for low, high in held(store))
-    assert held(store) == merged
+        store.write(lambda tx, span=(first, last): held.hold(tx, CHAT, *span)).result()  # type: ignore[misc]
+        assert missing(store)[0] == 50 - sum(high - low + 1 for low, high in ranges_of(store))
+    assert ranges_of(store) == merged
 
 
 def test_a_summary_tells_what_is_missing_and_never_moves_the_cursor(store: Store, account: AccountId) -> None:
@@ -136,7 +136,7 @@ def test_chunks_are_bounded_in_rows_and_in_holes(store: Store, account: AccountI
         [hole("a", 501, 1500)],
     ]
     for number in range(2, 2500, 2):
-        store.write(lambda tx, number=number: history.hold(tx, CHAT, number, number)).result()  # type: ignore[misc]
+        store.write(lambda tx, number=number: held.hold(tx, CHAT, number, number)).result()  # type: ignore[misc]
     chunks = wanted(store, account)
     assert [len(chunk) for chunk in chunks] == [200, 200, 200, 200, 200, 200, 50]
     assert sum(each.last - each.first + 1 for chunk in chunks for each in chunk) == missing(store)[0]
@@ -153,7 +153,9 @@ def test_filling_what_is_wanted_again_and_again_fills_everything(store: Store, a
             rows = [row for each in chunk for row in numbered(each.chat_id, range(each.first, each.last + 1))]
             assert apply(store, account, history_page(rows, chunk))
     assert rounds == 3
-    assert {chat: held(store, chat) for chat in lasts} == {chat: [(1, last)] for chat, last in lasts.items()}
+    assert {chat: ranges_of(store, chat) for chat in lasts} == {
+        chat: [(1, last)] for chat, last in lasts.items()
+    }
     assert store.read(lambda db: history.missing(db, [account])) == (0, sum(lasts.values()))
 
 
@@ -277,7 +279,7 @@ def test_history_that_contradicts_changes_nothing(
     open_with(store, account, a=9)
     fill(store, account, "a", 5, 9)
     assert not apply(store, account, contradiction)
-    assert (held(store), missing(store)) == ([(5, 9)], (4, 9))
+    assert (ranges_of(store), missing(store)) == ([(5, 9)], (4, 9))
 
 
 def test_holes_of_a_chat_that_is_another_account_s_are_left_alone(store: Store, account: AccountId) -> None:
@@ -292,7 +294,7 @@ def test_holes_of_a_chat_that_is_another_account_s_are_left_alone(store: Store, 
         )
     ).result()
     assert apply(store, other, history_page(numbered("a", [1, 2]), [hole("a", 1, 2)]))
-    assert (held(store), missing(store), shown(page(store))) == ([], (9, 9), [])
+    assert (ranges_of(store), missing(store), shown(page(store))) == ([], (9, 9), [])
 
 
 def test_the_number_of_a_duplicate_is_a_hole_until_its_row_is_seen(store: Store, account: AccountId) -> None:
@@ -315,7 +317,7 @@ def test_a_new_epoch_forgets_what_is_held(store: Store, account: AccountId) -> N
     open_with(store, account, a=9)
     fill(store, account, "a", 5, 9)
     store.write(lambda tx: epochs.begin(tx, account)).result()
-    assert (held(store), missing(store)) == ([], (0, 0))
+    assert (ranges_of(store), missing(store)) == ([], (0, 0))
     assert store.read(lambda db: history.missing(db, [account])) == (0, 0)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import accounts, chats, messages
+from storage import accounts, adoption, chats, messages
 from storage.errors import InvalidMessage
 from storage.exchange import ChangePage, ChatVerdict, Verdict, VerdictStatus
 from storage.inbound import inbox
@@ -156,7 +156,7 @@ def test_adopting_a_chat_that_a_pull_passed_over_asks_for_what_there_is_again(
     apply(store, account, change_page([chat_change(1, CHAT), message_change(2, CHAT, "m1", 1)], reset=True))
     store.write(lambda tx: tx.db.execute("update accounts set opened = 1").rowcount).result()
     held = store.read(lambda db: inbox.cursor(db, account))
-    store.write(lambda tx: chats.adopt(tx, account)).result()
+    store.write(lambda tx: adoption.adopt(tx, account)).result()
     assert store.read(lambda db: inbox.cursor(db, account)) == held
     assert store.read(
         lambda db: db.execute("select opened, passed_over from accounts where account_id = ?", (account,))
@@ -170,7 +170,7 @@ def test_adopting_during_an_opening_asks_for_what_it_passed_over_once_more(
     store.write(lambda tx: chats.create(tx, "Mine", chat_id=CHAT)).result()
     summary = change_page([replace(chat_change(1, CHAT), last_sequence_num=1)], reset=True)
     store.write(lambda tx: inbox.open_with(tx, account, summary)).result()
-    store.write(lambda tx: chats.adopt(tx, account)).result()
+    store.write(lambda tx: adoption.adopt(tx, account)).result()
     store.write(lambda tx: inbox.opened(tx, account, Cursor("epoch-1", 1))).result()
     assert not store.read(lambda db: openings.is_opened(db, account))
     store.write(lambda tx: inbox.open_with(tx, account, summary)).result()

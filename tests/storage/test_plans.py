@@ -11,7 +11,7 @@ from storage.exchange import Span
 from storage.inbound import heads, history, inbox, incoming
 from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Counts, MessageId, Position
-from storage.standing import openings
+from storage.standing import held, openings
 from storage.store import Store, Transaction
 from storage.transaction import Reader
 from tests.fakes.changes import change_page, history_page, message_change, receipt
@@ -168,9 +168,9 @@ def _lengthen(tx: Transaction, size: int) -> None:
         "from n where i / 1000 % 2 = 0",
         (size,),
     )
-    history.known(tx, LONG, size)
+    held.known(tx, LONG, size)
     for first in range(2000, size, 2000):
-        history.hold(tx, LONG, first, first + 999)
+        held.hold(tx, LONG, first, first + 999)
 
 
 def fastest(store: Store, query: Query) -> float:
