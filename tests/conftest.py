@@ -1,8 +1,9 @@
-"""Qt without a screen, chosen before any test imports Qt, files in memory, and what runs only in the long run."""
+"""Qt without a screen, chosen before any test imports Qt, files in memory, what runs when, and what only in the long run."""
 
 import os
 import shutil
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,38 @@ EACH_VERSION = frozenset(
 )
 """Modules that always run on every PostgreSQL of this computer. The others do so in the long run only."""
 
+FIRST = (
+    "test_soak",
+    "test_machine",
+    "test_sessions_1",
+    "test_sessions_2",
+    "test_sessions_3",
+    "test_sessions_4",
+    "test_sessions_5",
+    "test_sessions_6",
+    "test_auth_attacks",
+    "test_serve",
+    "test_fuzz",
+    "test_doctor",
+    "test_sqlite_1",
+    "test_sqlite_2",
+    "test_sqlite_3",
+    "test_sqlite_4",
+    "test_migrations",
+    "test_concurrency",
+    "test_managed",
+)
+"""Modules that take longest: each stays on one worker, and when they come first the workers end together."""
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    _mark_what_is_long(items)
+    yield
+    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+
+
+def _mark_what_is_long(items: list[pytest.Item]) -> None:
     oldest = min(versions(), key=lambda each: each.major)
     for item in items:
         chosen = getattr(item, "callspec", None)

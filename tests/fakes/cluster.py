@@ -3,8 +3,9 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -244,18 +245,19 @@ def running_cluster(binaries: Binaries) -> Iterator[Cluster]:
         yield Cluster(postgres.start())
 
 
-def _version(binaries: Binaries) -> Any:
-    # A version stays on one worker, which then makes one cluster of it.
-    return pytest.param(
-        binaries, id=f"postgres{binaries.major}", marks=pytest.mark.xdist_group(f"postgres{binaries.major}")
-    )
+@pytest.fixture(scope="session")
+def clusters() -> Iterator[Callable[[Binaries], Cluster]]:
+    """Starts a PostgreSQL of each version when it is first asked for; modules take turns at them."""
+    with ExitStack() as running:
+        yield cache(lambda binaries: running.enter_context(running_cluster(binaries)))
 
 
-@pytest.fixture(scope="session", params=[_version(each) for each in versions()])
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+@pytest.fixture(
+    scope="session", params=[pytest.param(each, id=f"postgres{each.major}") for each in versions()]
+)
+def cluster(clusters: Callable[[Binaries], Cluster], request: pytest.FixtureRequest) -> Cluster:
     """A running PostgreSQL of each version on this computer."""
-    with running_cluster(request.param) as running:
-        yield running
+    return clusters(request.param)
 
 
 @pytest.fixture(scope="module")

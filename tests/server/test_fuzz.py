@@ -1,7 +1,6 @@
 """Thousands of random calls over HTTP: documented errors only, no partial effect, and the server lives on."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,8 @@ from tests.fakes.functions import Function
 from tests.fakes.served import Served
 from tests.fakes.target import Target, body, target
 
-CALLS = int(os.environ.get("HOMING_FUZZ_CALLS", "2500"))
-"""How many calls, in all; a longer run takes other values too."""
+CALLS, MANY = 1_500, 250_000
+"""How many calls, in all."""
 
 BATCHES = (
     "append_messages",
@@ -46,7 +45,7 @@ def anna(served: Served) -> Iterator[Target]:
         yield fresh
 
 
-def calls(function: Function, anna: Target) -> st.SearchStrategy[Call]:
+def requests(function: Function, anna: Target) -> st.SearchStrategy[Call]:
     """Mostly arguments that a client could send, with a fault of the transport now and then."""
     arguments = st.fixed_dictionaries(
         {
@@ -82,11 +81,12 @@ def _json(given: dict[str, Any]) -> dict[str, str]:
     return {name: json.dumps(value) for name, value in given.items()}
 
 
-def test_random_calls_get_documented_answers_and_leave_no_half_effects(anna: Target) -> None:
+@pytest.mark.parametrize("calls", [CALLS, pytest.param(MANY, marks=pytest.mark.long)])
+def test_random_calls_get_documented_answers_and_leave_no_half_effects(anna: Target, calls: int) -> None:
     total = sum(len(each.parameters) for each in anna.api.values())
     for function in anna.api.values():
-        _fuzz(anna, function, 5 + CALLS * len(function.parameters) // total)
-    assert anna.fired >= CALLS
+        _fuzz(anna, function, 5 + calls * len(function.parameters) // total)
+    assert anna.fired >= calls
     assert anna.faults() == []
     assert anna.ask("GET", "/health").json() == {"status": "ok"}
 
@@ -101,7 +101,7 @@ def _fuzz(anna: Target, function: Function, examples: int) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(calls(function, anna))
+    @given(requests(function, anna))
     def fire(call: Call) -> None:
         answer = anna.fire(function.name, call.body, **{"Content-Type": call.content_type})
         if answer.good and call.items is not None:

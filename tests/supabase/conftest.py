@@ -1,5 +1,5 @@
 """The schema's tests run on every PostgreSQL of this computer."""
 
-from tests.fakes.cluster import anna, bert, cluster, database
+from tests.fakes.cluster import anna, bert, cluster, clusters, database
 
-__all__ = ["anna", "bert", "cluster", "database"]
+__all__ = ["anna", "bert", "cluster", "clusters", "database"]

@@ -18,8 +18,8 @@ from tests.fakes.cluster import Cluster
 from tests.fakes.functions import Function, JsonText, functions
 from tests.fakes.ledger import Ledger
 
-CALLS = 2500
-"""On each PostgreSQL, so 5,000 on a computer with two."""
+CALLS, MANY = 1_500, 250_000
+"""As many come over HTTP (tests/server/test_fuzz.py), and the calls that are repeated and hostile besides: 5,000."""
 
 Rows = list[tuple[Any, ...]]
 
@@ -67,12 +67,15 @@ def place(cluster: Cluster) -> Iterator[Range]:
         yield Range(admin, anna.user_id, bert.user_id, known, functions(admin), Ledger(admin))
 
 
-def test_any_arguments_get_verdicts_or_documented_errors_and_break_no_promise(place: Range) -> None:
+@pytest.mark.parametrize("calls", [CALLS, pytest.param(MANY, marks=pytest.mark.long)])
+def test_any_arguments_get_verdicts_or_documented_errors_and_break_no_promise(
+    place: Range, calls: int
+) -> None:
     # Two calls an example; what takes no JSON is soon exhausted.
     rich = [each for each in place.api.values() if any(one.kind == "jsonb" for one in each.parameters)]
     for function in place.api.values():
-        _fuzz(place, function, CALLS // (2 * len(rich)) + 5)
-    assert place.fired >= CALLS
+        _fuzz(place, function, calls // (2 * len(rich)) + 5)
+    assert place.fired >= calls
 
 
 def _fuzz(place: Range, function: Function, examples: int) -> None:
@@ -154,7 +157,7 @@ def _repeat(place: Range, function: Function) -> None:
     )
 
     @settings(
-        max_examples=40,
+        max_examples=20,
         deadline=None,
         database=None,
         derandomize=True,

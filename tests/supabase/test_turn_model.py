@@ -1,6 +1,5 @@
 """Any order of calls on the turns of a chat: PostgreSQL answers and holds what a small model says (I23, I24)."""
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -17,7 +16,7 @@ from tests.fakes.cluster import Caller, Database
 from tests.fakes.turn_model import ModelChat
 from tests.fakes.turns import Answer, begin, checkpoint, finish, let_expire, outcome, question
 
-EXAMPLES: Final = int(os.environ.get("HOMING_TURN_EXAMPLES", "40"))
+EXAMPLES, MANY = 40, 4_000
 TURNS: Final = st.sampled_from(["one", "two"])
 LEASES: Final = st.sampled_from([str(uuid.UUID(int=number)) for number in (1, 2)])
 WORDS: Final = st.none() | st.sampled_from(["because", "it is so", ""])
@@ -122,11 +121,12 @@ def chats(database: Database) -> Iterator[type[Chats]]:
         yield Here
 
 
-def test_any_order_of_calls_is_answered_as_the_model_says(chats: type[Chats]) -> None:
+@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(MANY, marks=pytest.mark.long)])
+def test_any_order_of_calls_is_answered_as_the_model_says(chats: type[Chats], examples: int) -> None:
     run_state_machine_as_test(
         chats,
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.function_scoped_fixture],
