@@ -142,17 +142,16 @@ class ModelServer:
         covered: list[Hole] = []
         for hole in holes:
             chat = self.state.chats.get(hole.chat_id)
-            if chat is None:
-                covered.append(hole)
-                continue
-            if not room:
+            within = chat.messages[hole.first - 1 : hole.last] if chat else []
+            if within and not room:
                 break
-            top = min(hole.last, len(chat.messages))
-            bottom = max(hole.first, top - room + 1)
-            found = chat.messages[bottom - 1 : top]
+            found = within[-room:] if room else []
             room -= len(found)
             rows.extend(reversed(found))
-            covered.append(Hole(hole.chat_id, bottom, hole.last))
+            if len(found) < len(within):
+                covered.append(Hole(hole.chat_id, found[0].sequence_num, hole.last))
+                break
+            covered.append(hole)
         return HistoryPage(self.epoch, tuple(rows), tuple(covered))
 
     def pull_heads(self, after: ChatId | None, limit: int) -> tuple[Head, ...]:
