@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from storage.records import Account
+from storage.records import Account, ProjectId
+from storage.snapshots import Snapshot
 from sync.engine.interface import Remote
 from sync.login.session import AccessTokens, Session, SessionKeeper
 from sync.login.session_file import Sessions
@@ -24,7 +25,11 @@ class Listener(Protocol):
 
 
 class ClosableRemote(Remote, Protocol):
-    """A remote that holds connections."""
+    """A remote that holds connections, and answers what a person asks for."""
+
+    async def get_snapshot(self, project_id: ProjectId) -> Snapshot:
+        """The files of a project as the server has them, with their hash checked. Raises SyncError."""
+        ...
 
     def hasten(self) -> None:
         """What is on the wire may have died with the network: do not wait long for it."""

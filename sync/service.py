@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from storage import accounts, aside
-from storage.records import Account, AccountId, ChatId, MessageId, Touched
+from storage.records import Account, AccountId, ChatId, MessageId, ProjectId, Touched
 from storage.store import Store, Transaction
-from sync import rounds
+from sync import fetching, rounds
 from sync.admissions import Admissions
 from sync.backend import Backend, SupabaseBackend
 from sync.engine.interface import HistoryWanted, LocalCommitted
@@ -25,6 +25,8 @@ from sync.status import Phase, SyncStatus
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from storage.snapshots import Snapshot
 
 __all__ = ["SessionStoreKind", "SyncReport", "SyncService"]
 
@@ -50,9 +52,9 @@ class SyncService:
     ) -> None:
         self._store = store
         self._lock = EngineLock(profile_dir)
-        backend = backend or SupabaseBackend(profile_dir, session_store)
-        self._house = Housekeeping(store, backend, self._lock, self._publish, realtime=realtime)
-        self._admissions = Admissions(self._house, backend)
+        self._backend = backend or SupabaseBackend(profile_dir, session_store)
+        self._house = Housekeeping(store, self._backend, self._lock, self._publish, realtime=realtime)
+        self._admissions = Admissions(self._house, self._backend)
         self._runner = Runner(
             store,
             self._house.connections,
@@ -143,6 +145,10 @@ class SyncService:
     def want_history(self, chat_id: ChatId, before: int | None) -> None:
         """Somebody looks at messages that are not here yet: below a number, or the newest ones."""
         self._runner.post(HistoryWanted(chat_id, before))
+
+    def fetch_snapshot(self, project_id: ProjectId) -> "Future[Snapshot]":
+        """Get the files of a project that the server has; they are kept unless others wait here to be saved."""
+        return self._runner.submit(fetching.snapshot(self._house, self._backend, project_id))
 
     def sync_now(self) -> None:
         """Ask for a round at once; nobody waits for it."""

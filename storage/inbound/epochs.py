@@ -6,6 +6,7 @@ or confirmed it. When a reset pull reaches the head, live rows of older generati
 
 from typing import Final
 
+from storage import snapshots
 from storage.inbound import kinds
 from storage.records import AccountId, ChatId
 from storage.standing import edits, held, orders
@@ -32,6 +33,7 @@ def begin(tx: Transaction, account_id: AccountId) -> int:
     )
     held.forget(tx, account_id)
     edits.forget_changes(tx, account_id)
+    snapshots.forget_revisions(tx, account_id)
     orders.forget_numbers(tx, account_id)
     return generation(tx, account_id)
 

@@ -43,7 +43,7 @@ def next(db: Reader, account_id: AccountId) -> Errand | None:  # noqa: A001 - re
         return None
     errand = orders.errand(row)
     if errand.kind is ErrandKind.SAVE_SNAPSHOT:
-        return Errand(errand.number, errand.kind, errand.subject, snapshots.body(db, errand.subject))
+        return Errand(errand.number, errand.kind, errand.subject, snapshots.body(db, errand))
     return errand
 
 
@@ -104,12 +104,11 @@ def _settle(tx: Transaction, errand: Errand) -> None:
         case ErrandKind.PIN_CONTEXT | ErrandKind.UNPIN_CONTEXT:
             context.settle(tx, ChatId(errand.subject), context.sources_of(errand.body))
         case ErrandKind.SAVE_SNAPSHOT:
-            snapshots.settle(tx, errand.subject)
+            snapshots.settle(tx, errand)
         case ErrandKind.DELETE_MESSAGES | ErrandKind.CLEAR_CHAT:
             pass  # The tombstones come by the next pull.
 
 
 def _refuse(tx: Transaction, errand: Errand, reason: str) -> None:
-    tx.db.execute("update errands set sync_error = ? where number = ?", (reason, errand.number))
-    if errand.kind is ErrandKind.SAVE_SNAPSHOT:
-        tx.db.execute("update snapshots set sync_error = ? where project_id = ?", (reason, errand.subject))
+    if errand.kind is not ErrandKind.SAVE_SNAPSHOT or snapshots.refuse(tx, errand, reason):
+        tx.db.execute("update errands set sync_error = ? where number = ?", (reason, errand.number))

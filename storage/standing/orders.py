@@ -23,6 +23,11 @@ def add(
     return int(number)
 
 
+def replace(tx: Transaction, number: int, body: Mapping[str, Any]) -> None:
+    """Gives a waiting errand another body."""
+    tx.db.execute("update errands set body = ? where number = ?", (rows.encode(body), number))
+
+
 def drop(tx: Transaction, number: int) -> None:
     """The errand is over, whatever came of it."""
     tx.db.execute("delete from errands where number = ?", (number,))

@@ -99,7 +99,7 @@ def _chat(change: int, item: object) -> ChatChange:
         pinned=row.pinned,
         archived=row.archived,
         deleted=row.deleted,
-        created_at=_moment(row.created_at),
+        created_at=moment(row.created_at),
         last_sequence_num=row.last_sequence_num,
     )
 
@@ -114,8 +114,8 @@ def _project(change: int, item: object) -> ProjectChange:
         status=row.status,
         url_id=row.url_id,
         deleted=row.deleted,
-        created_at=_moment(row.created_at),
-        updated_at=_moment(row.updated_at),
+        created_at=moment(row.created_at),
+        updated_at=moment(row.updated_at),
     )
 
 
@@ -133,7 +133,7 @@ def _message(change: int, item: object) -> MessageChange:
         status=row.status,
         revision=row.revision,
         deleted=row.deleted_at is not None,
-        created_at=_moment(row.created_at),
+        created_at=moment(row.created_at),
     )
 
 
@@ -145,7 +145,7 @@ def _snapshot(change: int, item: object) -> SnapshotChange:
         content_hash=row.content_hash,
         octets=row.octets,
         revision=row.revision,
-        updated_at=_moment(row.updated_at),
+        updated_at=moment(row.updated_at),
     )
 
 
@@ -164,8 +164,8 @@ def _context(change: int, item: object) -> ContextChange:
         content_hash=row.content_hash,
         octets=row.octets,
         deleted=row.deleted,
-        created_at=_moment(row.created_at),
-        updated_at=_moment(row.updated_at),
+        created_at=moment(row.created_at),
+        updated_at=moment(row.updated_at),
     )
 
 
@@ -181,7 +181,7 @@ def _usage(change: int, item: object) -> UsageChange:
         cost_micros=row.cost_micros,
         models=row.models,
         truncated=row.truncated,
-        created_at=_moment(row.created_at),
+        created_at=moment(row.created_at),
     )
 
 
@@ -195,7 +195,7 @@ _READERS: Final[Mapping[str, Callable[[int, object], Change]]] = {
 }
 
 
-def _moment(text: str) -> str:
+def moment(text: str) -> str:
     """A time in the store's own form, so that a message reads the same on the device that wrote it."""
     # PostgreSQL's own writing, taken apart several times as fast as it is understood.
     if text.endswith("+00:00"):

@@ -22,7 +22,8 @@ from storage.exchange import (
     Receipt,
     Verdict,
 )
-from storage.records import ChatId, Cursor
+from storage.records import ChatId, Cursor, ProjectId
+from storage.snapshots import Snapshot
 from sync.errors import Refused, UnknownFunction
 from sync.login.session import AccessTokens
 from sync.protocol import APPEND_MAX_MESSAGES, Rpc
@@ -125,6 +126,14 @@ class SupabaseRemote:
                 raise
             done = errand.kind in _DONE_BY_THE_END and error.code in _FAULTS
             return ErrandVerdict(True, None) if done else ErrandVerdict(False, str(error))
+
+    async def get_snapshot(self, project_id: ProjectId) -> Snapshot:
+        """The files that were saved last. Refused where there are none."""
+        from sync.wire import files
+
+        return await self._calls.call(
+            Rpc.GET_SNAPSHOT, {"p_project_id": project_id}, lambda body: files.snapshot(body, project_id)
+        )
 
     def hasten(self) -> None:
         """The computer slept or changed its network: do not wait long for what is on the wire."""

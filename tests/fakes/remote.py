@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from storage.exchange import ChangePage, Errand, ErrandVerdict, Head, HistoryPage, Hole, Parcel, Receipt
-from storage.records import ChatId, Cursor
+from storage.records import ChatId, Cursor, ProjectId
+from storage.snapshots import Snapshot
 from sync.errors import SyncError, UnknownFunction, Unreachable
 from tests.simulation.server import ModelServer
 
@@ -74,6 +75,9 @@ class FakeRemote:
 
     async def run_errand(self, errand: Errand) -> ErrandVerdict:
         raise UnknownFunction("This server runs no errands.")
+
+    async def get_snapshot(self, project_id: ProjectId) -> Snapshot:
+        raise UnknownFunction("This server has no files.")
 
     def hasten(self) -> None:
         """Nothing is on a wire here."""

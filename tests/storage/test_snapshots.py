@@ -2,18 +2,22 @@ import hashlib
 
 import pytest
 
-from storage import projects, snapshots
+from storage import digests, projects, snapshots
 from storage.errors import InvalidProject, UnknownProject
 from storage.exchange import ErrandKind, ErrandVerdict, SnapshotChange
 from storage.inbound import kinds
 from storage.outbound import errands
 from storage.records import AccountId, ProjectId
 from storage.snapshots import Snapshot
-from storage.standing import orders
+from storage.standing import openings, orders
 from storage.store import Store
+from tests.fakes.changes import AT
 from tests.fakes.kinds import answer, project_change, snapshot_change
 
 P = ProjectId("p")
+THEIRS = "f" * 64
+CONFLICT = ErrandVerdict(False, "Another snapshot was saved before.")
+OTHERS = {"theirs.txt": "x"}
 FILES = {"a.txt": "hello", "b.txt": {"text": "x", "n": 1.5}}
 
 
@@ -23,7 +27,7 @@ def test_the_hash_is_that_of_what_postgresql_writes() -> None:
         '[{"a": [1, 0.0, 0.0000001, true, null], "b": "é\\n\\"\\u0001", "ä": {}, "long": 100000000000000000000}, '
         '"done"]'
     )
-    assert snapshots.measured(files, "done") == (
+    assert digests.measured(files, "done") == (
         hashlib.sha256(text.encode()).hexdigest(),
         len(text.encode()),
     )
@@ -40,7 +44,7 @@ def test_files_are_here_at_once_and_go_out_once_the_server_has_the_project(
     errand = store.read(lambda db: errands.next(db, account))
     assert errand is not None
     assert (errand.kind, errand.subject) == (ErrandKind.SAVE_SNAPSHOT, P)
-    assert errand.body == {"p_snapshot": {"files": FILES, "summary": "All of it"}}
+    assert errand.body == {"p_snapshot": {"files": FILES, "summary": "All of it"}, "p_expected_hash": ""}
     answer(store, account)
     assert not get(store).pending
 
@@ -53,27 +57,121 @@ def test_the_pull_of_what_was_saved_here_keeps_the_files(store: Store, account: 
     assert (get(store).files, get(store).revision) == (FILES, 7)
 
 
-def test_a_save_that_waits_is_not_overwritten_and_the_server_has_the_last_word(
+def test_a_later_save_of_another_device_that_overtakes_the_answer_is_the_last_word(
     store: Store, account: AccountId
 ) -> None:
     share(store, account)
     save(store)
-    take(store, account, snapshot_change(2, P, "f" * 64))
+    take(store, account, snapshot_change(3, P, THEIRS, 2))
     assert get(store).files == FILES
     answer(store, account)
-    assert (get(store).files, get(store).content_hash) == (None, "f" * 64)
+    assert (get(store).files, get(store).content_hash) == (None, THEIRS)
+
+
+def test_what_a_save_replaced_does_not_come_back_with_its_answer(store: Store, account: AccountId) -> None:
+    share(store, account)
+    take(store, account, old := snapshot_change(2, P, THEIRS, 4))
+    save(store)
+    take(store, account, old)
+    answer(store, account)
+    assert (get(store).files, get(store).pending) == (FILES, False)
+
+
+def test_a_save_that_was_seen_to_arrive_needs_no_answer_and_is_no_conflict_with_what_follows(
+    store: Store, account: AccountId
+) -> None:
+    share(store, account)
+    mine = save(store)
+    take(store, account, snapshot_change(2, P, mine.content_hash, 1))
+    take(store, account, snapshot_change(3, P, THEIRS, 2))
+    assert answer(store, account, CONFLICT) == 0
+    assert (get(store).content_hash, get(store).sync_error) == (THEIRS, None)
 
 
 def test_files_that_were_got_are_kept_unless_others_are_known_by_then(
     store: Store, account: AccountId
 ) -> None:
     share(store, account)
-    take(store, account, fetched := snapshot_change(2, P, "f" * 64))
-    assert store.write(lambda tx: snapshots.keep(tx, fetched, FILES, None)).result()
-    assert get(store).files == FILES
-    take(store, account, snapshot_change(3, P, "e" * 64, 2))
+    take(store, account, snapshot_change(2, P, THEIRS))
+    assert keep(store, 1)
+    assert get(store).files == OTHERS
+    take(store, account, snapshot_change(3, P, "e" * 64, 3))
     assert get(store).files is None
-    assert not store.write(lambda tx: snapshots.keep(tx, fetched, FILES, None)).result()
+    assert not keep(store, 1)
+    assert keep(store, 4)
+    assert (get(store).content_hash, get(store).revision) == (THEIRS, 4)
+
+
+def test_a_save_names_what_it_replaces(store: Store, account: AccountId) -> None:
+    share(store, account)
+    take(store, account, snapshot_change(2, P, THEIRS))
+    first = save(store)
+    assert expected(store, account) == THEIRS
+    # The first may have arrived, for all that is known here.
+    store.write(lambda tx: snapshots.save(tx, P, {"new": "1"})).result()
+    assert expected(store, account) == THEIRS
+    store.write(lambda tx: errands.record(tx, account, number(store, account), CONFLICT)).result()
+    assert expected(store, account) == first.content_hash
+    store.write(lambda tx: errands.record(tx, account, number(store, account), CONFLICT)).result()
+    assert get(store).sync_error == CONFLICT.reason
+
+
+def clash(store: Store, account: AccountId) -> None:
+    """Another device saved first."""
+    share(store, account)
+    save(store)
+    answer(store, account, CONFLICT)
+    take(store, account, snapshot_change(2, P, THEIRS, 7))
+
+
+def test_of_two_saves_both_are_kept_until_a_person_chooses(store: Store, account: AccountId) -> None:
+    clash(store, account)
+    mine = get(store)
+    assert (mine.files, mine.sync_error) == (FILES, CONFLICT.reason)
+    assert mine.theirs is not None
+    assert mine.theirs.content_hash == THEIRS
+    assert not keep(store, 7)
+    assert get(store) == mine
+
+
+def test_keeping_mine_replaces_the_files_that_were_known_when_choosing(
+    store: Store, account: AccountId
+) -> None:
+    clash(store, account)
+    for _ in range(2):
+        store.write(lambda tx: snapshots.keep_mine(tx, P)).result()
+    assert expected(store, account) == THEIRS
+    take(store, account, snapshot_change(2, P, THEIRS, 7))
+    answer(store, account)
+    settled = get(store)
+    assert (settled.files, settled.pending, settled.sync_error, settled.revision) == (FILES, False, None, 8)
+
+
+def test_keeping_theirs_drops_mine_and_sends_nothing(store: Store, account: AccountId) -> None:
+    clash(store, account)
+    for _ in range(2):
+        store.write(lambda tx: snapshots.keep_theirs(tx, P)).result()
+    assert answer(store, account) == 0
+    assert (get(store).content_hash, get(store).files, get(store).pending) == (THEIRS, None, False)
+    assert keep(store, 7)
+
+
+def test_choosing_changes_nothing_where_there_is_no_choice(store: Store, account: AccountId) -> None:
+    share(store, account)
+    mine = save(store)
+    store.write(lambda tx: snapshots.keep_mine(tx, P)).result()
+    store.write(lambda tx: snapshots.keep_theirs(tx, P)).result()
+    assert get(store) == mine
+
+
+def test_what_was_refused_for_itself_is_dropped_by_keeping_theirs(store: Store, account: AccountId) -> None:
+    share(store, account)
+    save(store)
+    answer(store, account, ErrandVerdict(False, "Too large."))
+    store.write(lambda tx: tx.db.execute("update accounts set opened = 1").rowcount).result()
+    store.write(lambda tx: snapshots.keep_theirs(tx, P)).result()
+    assert store.read(lambda db: snapshots.get(db, P)) is None
+    assert not store.read(lambda db: openings.is_opened(db, account))
 
 
 def test_only_the_last_save_goes_out_and_an_answer_to_an_earlier_one_is_none_to_it(
@@ -112,6 +210,25 @@ def test_what_the_server_would_not_take_is_refused_here(
         store.write(lambda tx: snapshots.save(tx, P, files)).result()
     with pytest.raises(UnknownProject):
         store.write(lambda tx: snapshots.save(tx, ProjectId("nowhere"), {})).result()
+
+
+def keep(store: Store, revision: int) -> bool:
+    """The files of THEIRS were got from the server."""
+    fetched = Snapshot(P, THEIRS, 10, revision, OTHERS, None, AT, False, None)
+    return store.write(lambda tx: snapshots.keep(tx, fetched)).result()
+
+
+def expected(store: Store, account: AccountId) -> str:
+    """What the next errand expects on the server."""
+    errand = store.read(lambda db: errands.next(db, account))
+    assert errand is not None
+    return str(errand.body["p_expected_hash"])
+
+
+def number(store: Store, account: AccountId) -> int:
+    errand = store.read(lambda db: errands.next(db, account))
+    assert errand is not None
+    return errand.number
 
 
 def save(store: Store) -> Snapshot:
