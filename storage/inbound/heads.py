@@ -100,12 +100,22 @@ def _is_comparable(tx: Transaction, account_id: AccountId, head: Head) -> bool:
         "select verified, missing, suspect from chats where chat_id = ? and account_id = ?",
         (head.chat_id, account_id),
     ).fetchone()
-    if row is None or row[0] == head.digest:
+    if row is None or (row[0] == head.digest and _live(tx.db, head.chat_id) == head.message_count):
         return False
     if held.known(tx, head.chat_id, head.last_sequence_num):
         tx.touch_messages(head.chat_id)
         return False
     return not (row[1] or row[2])
+
+
+def _live(db: Reader, chat_id: ChatId) -> int:
+    """The live messages that are here, counted by the index alone: one that got lost since all was equal shows."""
+    (here,) = db.execute(
+        "select count(*) from messages where chat_id = ? and sequence_num is not null and deleted_at is null",
+        (chat_id,),
+    ).fetchone()
+    (beside,) = db.execute("select count(*) from conflicts where chat_id = ?", (chat_id,)).fetchone()
+    return int(here + beside)
 
 
 def _is_repeated(db: Reader, head: Head, completed: int) -> bool:

@@ -106,6 +106,18 @@ def test_a_chat_of_the_server_that_is_not_here_is_asked_for(store: Store, accoun
     assert not store.read(lambda db: openings.is_opened(db, account))
 
 
+def test_a_row_that_got_lost_after_its_chat_was_found_equal_is_noticed(
+    store: Store, account: AccountId
+) -> None:
+    pull(store, account, [chat_change(1, A), *(message_change(n + 1, A, f"m{n}", n) for n in range(1, 4))])
+    head = store.read(lambda db: Head(A, *heads.digest(db, A)))
+    compared(store, account, head)
+    store.write(lambda tx: tx.db.execute("delete from messages where message_id = 'm2'")).result()
+    compared(store, account, head)
+    pull(store, account, [], cursor=4)
+    assert store.write(lambda tx: heads.compare(tx, account, [head])).result() == 1
+
+
 @pytest.mark.parametrize("choose", [aside.keep_mine, aside.keep_theirs, aside.discard])
 def test_the_other_text_of_a_conflict_goes_to_a_server_that_lost_it(
     store: Store, account: AccountId, choose: Callable[[Transaction, ChatId, MessageId], object]
