@@ -9,10 +9,12 @@ import click
 
 from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
 from storage import accounts
+from storage.errors import StorageError
 from sync.login.vault import chosen_kind
 from sync.status import SyncStatus
 
 if TYPE_CHECKING:
+    from storage.store import Store
     from sync.service import SyncService
 
 
@@ -34,6 +36,8 @@ def sync(options: GlobalOptions, *, watch: bool) -> None:
                 _stay(options, service)
                 return
             report = service.run_until_quiet()
+            if service.holds_engine:
+                _keep_backups(store)
         finally:
             service.stop()
     options.say(
@@ -48,6 +52,14 @@ def sync(options: GlobalOptions, *, watch: bool) -> None:
     )
     if report.error:
         raise click.ClickException(report.error)
+
+
+def _keep_backups(store: "Store") -> None:
+    """Nobody else does it where no window ever opens. What was synced is synced, with a backup or without."""
+    try:
+        store.keep_backups()
+    except StorageError as error:
+        click.echo(f"No backup was made: {error}", err=True)
 
 
 def _stay(options: GlobalOptions, service: "SyncService") -> None:

@@ -45,6 +45,17 @@ def test_after_a_restore_and_a_sync_nothing_is_lost_or_doubled(
     assert {row["result"] for row in laptop.ok("doctor").rows} == {"ok"}
 
 
+def test_sync_makes_the_backup_of_the_day_where_no_window_ever_opens(
+    server: Server, device: Callable[[str], Device]
+) -> None:
+    laptop = device("laptop")
+    laptop.ok("account", "sign-up", *server.credentials(f"{uuid.uuid4().hex[:12]}@example.org"))
+    laptop.ok("chat", "new", "Kept")
+    for _ in range(2):
+        laptop.ok("sync")
+        assert [row["kind"] for row in laptop.ok("backup", "list").rows] == ["daily"]
+
+
 def test_backups_are_listed_and_a_number_that_is_none_is_told(device: Callable[[str], Device]) -> None:
     laptop = device("laptop")
     assert laptop.ok("backup", "list").rows == []
