@@ -148,7 +148,10 @@ def _retry_chat(tx: Transaction, chat_id: ChatId, live: int, refused: int) -> in
 
 
 def _show_theirs(tx: Transaction, chat_id: ChatId, message_id: MessageId) -> None:
-    copied = "chat_id, message_id, sequence_num, role, content, annotations, turn_id, status, created_at, revision, generation"
+    copied = (
+        "chat_id, message_id, sequence_num, role, content, annotations, turn_id, status, created_at, revision, "
+        "generation"
+    )
     row = tx.db.execute(f"select {copied} from conflicts {_KEY}", (chat_id, message_id)).fetchone()
     if row is None:
         return

@@ -4,45 +4,24 @@ A pin or an unpin that waits for its answer is not overwritten by a pull: what t
 it, and is the last word once the errand is answered. Signed-out chats have no errands: adoption makes them.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from storage import rows
-from storage.content import clean
-from storage.errors import InvalidResource, UnknownChat
+from storage.errors import UnknownChat
 from storage.exchange import ContextChange, ErrandKind
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId
+from storage.resources import SECRETIVE, Resource, checked, digest
 from storage.standing import orders
 from storage.transaction import Reader, Transaction
 
-KINDS: Final = ("instruction_file", "skill", "document", "mcp_config", "mcp_server")
-STATUSES: Final = ("ok", "oversize", "unreadable", "invalid", "excluded")
-MAX_BODY: Final = 65_536
 _MAX_PARCEL: Final = 500_000
-_SECRETIVE: Final = "mcp_config"
 
 _ROW: Final = (
     "source, kind, name, status, reason, body, source_hash, content_hash, octets, pending, deleted_at"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """What is to be pinned. One without its text has another status than ok, and a reason.
-
-    Of an mcp_config only `source_hash` is kept: its text may hold secrets.
-    """
-
-    source: str
-    kind: str
-    body: str | None = None
-    name: str = ""
-    status: str = "ok"
-    reason: str | None = None
-    source_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +43,9 @@ class Pinned:
 def pin(tx: Transaction, chat_id: ChatId, resources: Sequence[Resource]) -> list[Pinned]:
     """Pins them, in place of what had their sources. Raises UnknownChat or InvalidResource; nothing is changed then."""
     owner = _owner(tx.db, chat_id)
-    checked = {resource.source: resource for resource in map(_checked, resources)}
+    pins = {resource.source: resource for resource in map(checked, resources)}
     now = tx.now()
-    for resource in checked.values():
+    for resource in pins.values():
         body = resource.body or ""
         tx.db.execute(
             "insert into context (chat_id, source, account_id, kind, name, status, reason, body, source_hash, "
@@ -76,13 +55,13 @@ def pin(tx: Transaction, chat_id: ChatId, resources: Sequence[Resource]) -> list
             "source_hash = ?9, content_hash = ?10, octets = ?11, updated_at = ?12, deleted_at = null, pending = ?13",
             (
                 chat_id, resource.source, owner, resource.kind, resource.name, resource.status, resource.reason,
-                body, resource.source_hash, _digest(body), len(body.encode()), now, int(owner != LOCAL_ACCOUNT),
+                body, resource.source_hash, digest(body), len(body.encode()), now, int(owner != LOCAL_ACCOUNT),
             ),
         )  # fmt: skip
     if owner != LOCAL_ACCOUNT:
-        _order_pins(tx, owner, chat_id, checked.values())
+        _order_pins(tx, owner, chat_id, pins.values())
     tx.touch_chat(chat_id)
-    return [pinned for pinned in list_pinned(tx.db, chat_id) if pinned.source in checked]
+    return [pinned for pinned in list_pinned(tx.db, chat_id) if pinned.source in pins]
 
 
 def unpin(tx: Transaction, chat_id: ChatId, sources: Sequence[str]) -> None:
@@ -96,7 +75,7 @@ def unpin(tx: Transaction, chat_id: ChatId, sources: Sequence[str]) -> None:
         tx.db.execute(
             "update context set deleted_at = ?1, updated_at = ?1, body = '', content_hash = ?2, octets = 0, pending = 1 "
             "where chat_id = ?3 and source in (select value from json_each(?4))",
-            (tx.now(), _digest(""), chat_id, rows.encode(held)),
+            (tx.now(), digest(""), chat_id, rows.encode(held)),
         )
         orders.add(tx, owner, ErrandKind.UNPIN_CONTEXT, chat_id, {"p_sources": held})
     tx.touch_chat(chat_id)
@@ -203,7 +182,7 @@ def _json(resource: Resource) -> dict[str, Any]:
 
 def _resource(row: tuple[Any, ...]) -> Resource:
     source, kind, name, status, reason, body, source_hash = row
-    bodied = status == "ok" and kind != _SECRETIVE
+    bodied = status == "ok" and kind != SECRETIVE
     return Resource(source, kind, body if bodied else None, name, status, reason, source_hash)
 
 
@@ -214,26 +193,6 @@ def _answers(held: tuple[Any, ...], change: ContextChange) -> bool:
     return (kind, name, source_hash) == (change.kind, change.name, change.source_hash)
 
 
-def _checked(resource: Resource) -> Resource:
-    source, name = clean(resource.source), clean(resource.name)[:200]
-    if not 1 <= len(source) <= 1024 or len(source.encode()) > 2048 or source != resource.source:
-        raise InvalidResource("A resource has a source of 1 to 1,024 characters: name where it comes from")
-    if resource.kind not in KINDS or resource.status not in STATUSES:
-        raise InvalidResource(f"A resource is of the kind {', '.join(KINDS)}: choose one of these")
-    body = None if resource.body is None or resource.kind == _SECRETIVE else clean(resource.body)
-    digest = _digest(clean(resource.body)) if resource.body is not None else resource.source_hash
-    status, reason = resource.status, clean(resource.reason or "")[:1000] or None
-    if status == "ok" and body is not None and len(body.encode()) > MAX_BODY:
-        status, reason = "oversize", "The text is larger than 64 KiB."
-    if status == "ok":
-        if digest is None:
-            raise InvalidResource("The resource has no text: choose a file that can be read")
-        return Resource(source, resource.kind, body, name, status, None, digest)
-    if reason is None:
-        raise InvalidResource("A resource without its text needs a reason: say why it cannot be read")
-    return Resource(source, resource.kind, None, name, status, reason, digest)
-
-
 def _owner(db: Reader, chat_id: ChatId) -> AccountId:
     row = db.execute(
         "select account_id from chats where chat_id = ? and deleted_at is null", (chat_id,)
@@ -241,7 +200,3 @@ def _owner(db: Reader, chat_id: ChatId) -> AccountId:
     if row is None:
         raise UnknownChat(f"There is no chat {chat_id} here: choose one from the list, or sync first")
     return AccountId(row[0])
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -136,7 +136,8 @@ def gap_above(db: Reader, chat_id: ChatId, after: Position) -> Hole | None:
 
 def _stored(db: Reader, chat_id: ChatId, message_id: MessageId) -> tuple[Any, ...] | None:
     row: tuple[Any, ...] | None = db.execute(
-        f"select {rows.MESSAGE}, sync_state = 'synced' and deleted_at is not null from messages where chat_id = ? and message_id = ?",
+        f"select {rows.MESSAGE}, sync_state = 'synced' and deleted_at is not null from messages "
+        "where chat_id = ? and message_id = ?",
         (chat_id, message_id),
     ).fetchone()
     return row

@@ -72,7 +72,6 @@ def perform(store: Store, effect: StoreEffect, most_changes: int = MOST_CHANGES)
 
 def _apply(store: Store, account_id: AccountId, page: ChangePage, most: int) -> bool:
     """Part after part, each with its own cursor (I11): what is stored when one fails stays right."""
-
     return all(_stored(store, account_id, part) for part in _parts(page, most))
 
 

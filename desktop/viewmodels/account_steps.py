@@ -34,8 +34,9 @@ _REQUIRED: Final = (
 class Inputs:
     """The active account, all that this computer knows, and the person's way through the dialog.
 
-    `moving` picks chats for the account later than at sign-in; `entering` is the account that the credentials are for, `adding` asks for those of a new one, `listing` is the wish
-    to see all accounts first; `unsent` counts what a sign-out could not send.
+    `moving` picks chats for the account later than at sign-in; `entering` is the account that the credentials are for,
+    `adding` asks for those of a new one, `listing` is the wish to see all accounts first; `unsent` counts what a sign-out
+    could not send.
     """
 
     account: Account | None = None

@@ -1,8 +1,8 @@
 """What is set aside in the open chat: send it again as it is or edited, or delete it, asked once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -133,7 +133,7 @@ class Asides(PropsObject[Props]):
         if chat_id is not None and message_id and not self.props.busy:
             self._write(lambda tx: aside.discard(tx, chat_id, message_id), message_id)
 
-    def _write(self, job: Any, message_id: MessageId) -> None:  # noqa: ANN401 a job's result is nobody's business here
+    def _write(self, job: Callable[[Transaction], object], message_id: MessageId) -> None:
         self._fold(busy=True, error="")
         self._bridge.deliver(self._store.write(job), lambda _: self._written(message_id), self._refused)
 

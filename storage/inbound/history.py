@@ -79,7 +79,8 @@ def apply(tx: Transaction, account_id: AccountId, page: HistoryPage) -> bool:
 def missing(db: Reader, account_ids: Sequence[AccountId]) -> tuple[int, int]:
     """How many messages exist on the servers and are not held here, and how many exist."""
     row = db.execute(
-        f"select coalesce(sum(missing), 0), coalesce(sum(known), 0) from accounts where account_id in ({marks(account_ids)})",
+        "select coalesce(sum(missing), 0), coalesce(sum(known), 0) from accounts "
+        f"where account_id in ({marks(account_ids)})",
         tuple(account_ids),
     ).fetchone()
     return int(row[0]), int(row[1])

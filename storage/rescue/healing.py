@@ -15,7 +15,10 @@ from storage.transaction import Transaction
 
 
 def heal(store: Store) -> int:
-    """Looks through every message and mends what is spoiled. Returns how many were; what is synced comes with the next sync."""
+    """Looks through every message and mends what is spoiled. Returns how many were.
+
+    What is synced comes with the next sync. Raises StorageError.
+    """
     found = store.read(lambda db: tuple(soundness.misfits(db)))
     if not found:
         return 0

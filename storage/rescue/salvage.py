@@ -33,8 +33,8 @@ def rescue(path: Path, now: datetime) -> Rescue:
     """Puts a fresh store in place of a damaged one, with every row that can still be read.
 
     Accounts stay signed in and are pulled from nothing, which mends what was lost. Words that are only here and that
-    damage has touched are set aside, to be looked at. The store must be closed in this process. Raises StoreLocked while another
-    process has it open, NewerSchema, DiskFull; then nothing was changed.
+    damage has touched are set aside, to be looked at. The store must be closed in this process. Raises StoreLocked while
+    another process has it open, NewerSchema, DiskFull; then nothing was changed.
     """
     with translated(path), _in_peace(path):
         short = _is_short(path)

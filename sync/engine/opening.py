@@ -15,6 +15,8 @@ from sync.errors import SyncError, UnknownFunction, UpdateNeeded
 FAR: Final = 2_000
 """Changes behind which a device is long away: titles and the newest messages come before all the others."""
 
+_STUCK: Final = "The server's summary does not go on; update Homing or the server."
+
 
 class Purpose(Enum):
     """Why a summary is read."""
@@ -165,6 +167,3 @@ class Opening:
     def _begin(self, purpose: Purpose, cursor: Cursor) -> None:
         self.abort()
         self.purpose, self._from = purpose, cursor
-
-
-_STUCK = "The server's summary does not go on; update Homing or the server."

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from storage import accounts, chats, context, messages, projects, releasing, removal, snapshots
-from storage.context import Resource
 from storage.outbound import errands
 from storage.records import LOCAL_ACCOUNT, ChatId, MessageId
+from storage.resources import Resource
 from storage.store import Reader, Transaction
 from tests.fakes.devices import Device, device
 from tests.fakes.served import PASSWORD

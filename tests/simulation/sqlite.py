@@ -16,6 +16,7 @@ from storage import accounts, adoption, aside, chats, context, messages, project
 from storage.errors import InvalidMessage
 from storage.inbound import heads
 from storage.records import Account, AccountId, ChatId, Cursor, MessageId, ProjectId, SyncState
+from storage.resources import Resource
 from storage.standing import openings
 from storage.store import Lane, Reader, Store, Transaction
 from sync.engine.interface import StoreAnswer, StoreEffect
@@ -115,7 +116,7 @@ class SqliteStore:
         self._write(lambda tx: removal.clear(tx, chat_id))
 
     def pin(self, chat_id: ChatId, source: str, text: str) -> None:
-        self._write(lambda tx: context.pin(tx, chat_id, [context.Resource(source, "document", text)]))
+        self._write(lambda tx: context.pin(tx, chat_id, [Resource(source, "document", text)]))
 
     def unpin(self, chat_id: ChatId, source: str) -> None:
         self._write(lambda tx: context.unpin(tx, chat_id, [source]))

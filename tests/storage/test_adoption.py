@@ -1,9 +1,9 @@
 from storage import accounts, adoption, chats, context, messages, projects, releasing, snapshots
-from storage.context import Resource
 from storage.exchange import ErrandKind
 from storage.inbound import inbox
 from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, Account, AccountId, Chat, ChatId, MessageId, ProjectId, SyncState
+from storage.resources import Resource
 from storage.standing import held
 from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, chat_change, message_change, text

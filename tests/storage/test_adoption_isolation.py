@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage import accounts, adoption, aside, chats, context, messages, projects, removal, snapshots
-from storage.context import Resource
 from storage.errors import StorageError
 from storage.exchange import (
     BatchVerdict,
@@ -23,6 +22,7 @@ from storage.exchange import (
 from storage.inbound import inbox
 from storage.outbound import errands, outbox
 from storage.records import LOCAL_ACCOUNT, Account, AccountId, ChatId, MessageId, ProjectId
+from storage.resources import Resource
 from storage.store import Store
 from storage.transaction import Transaction
 from tests.fakes.changes import change_page, chat_change, message_change

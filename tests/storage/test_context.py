@@ -3,12 +3,13 @@ from dataclasses import replace
 import pytest
 
 from storage import chats, context
-from storage.context import Pinned, Resource
+from storage.context import Pinned
 from storage.errors import InvalidResource, UnknownChat
 from storage.exchange import ContextChange, ErrandKind
 from storage.inbound import kinds
 from storage.outbound import errands
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId
+from storage.resources import Resource
 from storage.store import Store
 from tests.fakes.kinds import DONE, answer, context_change, digest, share_chat
 

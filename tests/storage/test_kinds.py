@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from storage import chats, context, projects, snapshots, usage
-from storage.context import Resource
 from storage.exchange import (
     ChangePage,
     ContextChange,
@@ -17,6 +16,7 @@ from storage.exchange import (
 from storage.inbound import inbox, kinds
 from storage.outbound import errands
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, ProjectId
+from storage.resources import Resource
 from storage.store import Store, Transaction
 from tests.fakes.kinds import (
     answer,
