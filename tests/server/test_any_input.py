@@ -121,8 +121,12 @@ def test_ids_that_come_twice_in_a_batch_get_a_verdict_each(anna: Target) -> None
             continue
         doubled = {key: json.dumps(json.loads(raw) * 2) for key, raw in lists.items()}
         answer = anna.fire(name, body(fitting | doubled))
+        if name == "push_changes":
+            assert (answer.status, answer.code) == (400, "PT400"), "a list names each chat and project once"
+            continue
         assert answer.status == 200
-        assert len(answer.json()) == len(json.loads(next(iter(doubled.values()))))
+        rows = answer.json()["covered"] if name == "pull_history" else answer.json()
+        assert len(rows) == len(json.loads(next(iter(doubled.values()))))
     assert anna.faults() == []
 
 
