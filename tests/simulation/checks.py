@@ -60,6 +60,11 @@ def check_status(session: "Session", device: "Device", status: SyncStatus) -> No
         return
     waiting = device.store.waiting(device.account) - session.doomed
     assert not waiting, f"{device.name} shows synced with something pending in {sorted(waiting)}"
+    facts = device.store.facts(device.account)
+    errands = facts.errands - session.doomed
+    assert not errands, f"{device.name} shows synced with errands for {sorted(errands)}"
+    missing = sum(facts.missing.values())
+    assert missing == status.missing, f"{device.name} shows {status.missing} missing where {missing} are"
 
 
 def check_always(session: "Session", device: "Device") -> None:

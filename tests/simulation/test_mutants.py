@@ -11,7 +11,7 @@ from tests.simulation.runs import BROKEN
 from tests.simulation.script import Script, draw
 from tests.simulation.world import Session
 
-MOST_SESSIONS = 40
+MOST_SESSIONS = 80
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
