@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from storage.snapshots import measured
+from storage.digests import measured
 from tests.fakes.cluster import Caller, refusal
 
 CAP, WARNING = 50_000_000, 45_000_000
