@@ -141,6 +141,18 @@ def claim(tx: Transaction, account_id: AccountId, chat_id: ChatId, created_at: s
     return owner in (None, account_id)
 
 
+def rank(tx: Transaction, account_id: AccountId) -> None:
+    """Lists the chats whose newest message is still on the server only by when the server took it, the last on top."""
+    absent = tx.db.execute(
+        "select chat_id from chats where account_id = ? and missing > 0 and top_missing = 1 order by updated_at, activity",
+        (account_id,),
+    ).fetchall()
+    first = next_activity(tx.db)
+    for place, (chat_id,) in enumerate(absent):
+        tx.db.execute("update chats set activity = ? where chat_id = ?", (first + place, chat_id))
+        tx.touch_chat(chat_id)
+
+
 def pass_over(tx: Transaction, account_id: AccountId) -> None:
     """Notes that the account's server holds something that is nobody's here: its adoption asks for it again."""
     tx.db.execute("update accounts set passed_over = 1 where account_id = ?", (account_id,))

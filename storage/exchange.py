@@ -141,7 +141,11 @@ class ErrandVerdict:
 
 @dataclass(frozen=True, slots=True)
 class ChatChange:
-    """A chat as the server holds it, at change number `change`; `last_sequence_num` is 0 where it does not say it."""
+    """A chat as the server holds it, at change number `change`.
+
+    `last_sequence_num` and `updated_at`, when the server last took something of it, are 0 and empty where it does not
+    say them.
+    """
 
     change: int
     chat_id: ChatId
@@ -153,6 +157,7 @@ class ChatChange:
     deleted: bool
     created_at: str
     last_sequence_num: int = 0
+    updated_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

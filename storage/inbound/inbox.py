@@ -3,6 +3,7 @@
 Every change up to the cursor has been applied, or its message lies in a known hole (I10).
 """
 
+from storage import chats
 from storage.exchange import ChangePage, Span
 from storage.inbound import epochs, incoming
 from storage.records import AccountId, Cursor
@@ -78,6 +79,7 @@ def open_with(tx: Transaction, account_id: AccountId, page: ChangePage) -> None:
 def opened(tx: Transaction, account_id: AccountId, cursor: Cursor | None) -> None:
     """The last page of the summary is applied: pulls go on from `cursor`, without one from where they were."""
     openings.finish(tx, account_id)
+    chats.rank(tx, account_id)
     if cursor is None:
         return
     tx.db.execute(

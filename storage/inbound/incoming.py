@@ -120,6 +120,11 @@ class Arrivals:
             and held.known(self._tx, change.chat_id, change.last_sequence_num)
         ):
             self._climb(change.chat_id)
+            # Until its newest message is here, the server's clock is all that tells how new the chat is.
+            self._db.execute(
+                "update chats set updated_at = ?1 where chat_id = ?2 and ?1 <> ''",
+                (change.updated_at, change.chat_id),
+            )
             self._tx.touch_messages(change.chat_id)
 
     def message(self, change: MessageChange) -> None:

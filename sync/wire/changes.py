@@ -101,6 +101,7 @@ def _chat(change: int, item: object) -> ChatChange:
         deleted=row.deleted,
         created_at=moment(row.created_at),
         last_sequence_num=row.last_sequence_num,
+        updated_at=moment(row.updated_at) if row.updated_at else "",
     )
 
 

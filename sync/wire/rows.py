@@ -23,6 +23,7 @@ class ChatRow(BaseModel):
     archived: bool = False
     deleted: bool = False
     created_at: str
+    updated_at: str = ""
     last_sequence_num: Count = 0
 
 

@@ -96,6 +96,22 @@ def test_ranges_that_touch_become_one(
     assert ranges_of(store) == merged
 
 
+def test_a_new_device_lists_first_what_was_written_last_not_what_was_made_last(
+    store: Store, account: AccountId
+) -> None:
+    written = {"old but written today": "2026-11-21", "new": "2026-11-20", "newer": "2026-11-19"}
+    chats_there = [
+        replace(chat_change(change, chat, last=9), updated_at=f"{day}T10:00:00.000Z")
+        for change, (chat, day) in enumerate(written.items(), 1)
+    ]
+    summary = change_page(chats_there, reset=True)
+    store.write(lambda tx: inbox.open_with(tx, account, summary)).result()
+    store.write(lambda tx: inbox.opened(tx, account, Cursor("epoch-1", 3))).result()
+
+    assert [chat.chat_id for chat in store.read(lambda db: chats.list_chats(db, [account]))] == list(written)
+    assert [each.chat_id for each in store.read(lambda db: history.holes(db, account))[0]] == list(written)
+
+
 def test_a_summary_tells_what_is_missing_and_never_moves_the_cursor(store: Store, account: AccountId) -> None:
     summary = change_page([chat_change(1, "a", last=70), chat_change(2, "b")], reset=True)
     store.write(lambda tx: inbox.open_with(tx, account, summary)).result()
