@@ -1,12 +1,16 @@
 """What a person asks of the server by name: too large to come with every pull."""
 
+from typing import Final
+
 from storage import accounts, projects, snapshots
 from storage.records import Account, AccountId, ProjectId
 from storage.snapshots import Snapshot
 from storage.store import Reader
 from sync.backend import Backend
-from sync.errors import SignInAgain
+from sync.errors import Refused, SignInAgain
 from sync.housekeeping import Housekeeping
+
+_UNKNOWN: Final = "PT404"
 
 
 async def snapshot(house: Housekeeping, backend: Backend, project_id: ProjectId) -> Snapshot:
@@ -24,6 +28,10 @@ async def snapshot(house: Housekeeping, backend: Backend, project_id: ProjectId)
     remote = backend.remote(account, await house.connections.keeper(account))
     try:
         fetched = await remote.get_snapshot(project_id)
+    except Refused as error:
+        if error.code != _UNKNOWN:
+            raise
+        raise Refused("The server has no files of this project: save some first.", _UNKNOWN) from None
     finally:
         await remote.aclose()
     await house.write(lambda tx: snapshots.keep(tx, fetched))

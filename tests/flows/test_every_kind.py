@@ -1,7 +1,7 @@
 """Every kind travels both ways between two devices and a real server, whoever was offline meanwhile."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ import pytest
 
 from storage import accounts, chats, context, messages, projects, releasing, removal, snapshots
 from storage.outbound import errands
-from storage.records import LOCAL_ACCOUNT, ChatId, MessageId
+from storage.records import LOCAL_ACCOUNT, ChatId, MessageId, ProjectId
 from storage.resources import Resource
+from storage.snapshots import Snapshot
 from storage.store import Reader, Transaction
+from sync.errors import Refused, SignInAgain
 from tests.fakes.devices import Device, device
 from tests.fakes.served import PASSWORD
 from tests.flows.homing_process import Server
@@ -133,7 +135,10 @@ def test_what_was_made_signed_out_comes_along_and_reaches_the_other_device(
     assert laptop.service.adopt().result(60) == 1
     converge(laptop, desktop)
     there = seen(desktop)
-    assert (there["chats"], there["projects"]) == ([("Trip", False, False)], ["Home", "Without a chat"])
+    assert (there["chats"], sorted(there["projects"])) == (
+        [("Trip", False, False)],
+        ["Home", "Without a chat"],
+    )
     assert there["pinned"] == [("a.md", "x", "ok", False)]
     assert len(there["files"]) == 2
     assert there["members"] == [
@@ -141,6 +146,74 @@ def test_what_was_made_signed_out_comes_along_and_reaches_the_other_device(
         for project in desktop.store.read(lambda db: projects.list_projects(db, [desktop.account]))
         if project.name == "Home"
     ]
+
+
+def project_of(one: Device, other: Device) -> ProjectId:
+    """A project that both know, without files."""
+    made = one.store.write(lambda tx: projects.create(tx, "Home", account_id=one.account)).result(30)
+    converge(one, other)
+    return made.project_id
+
+
+def save(each: Device, project_id: ProjectId, files: dict[str, Any]) -> None:
+    each.store.write(lambda tx: snapshots.save(tx, project_id, files, "all")).result(30)
+
+
+def files(each: Device, project_id: ProjectId) -> Snapshot:
+    found = each.store.read(lambda db: snapshots.get(db, project_id))
+    assert found is not None
+    return found
+
+
+def test_the_files_of_another_device_come_when_they_are_wanted(both: tuple[Device, Device]) -> None:
+    laptop, desktop = both
+    project_id = project_of(laptop, desktop)
+    content = {"a.txt": "hé\n", "big.bin": "x" * 1_000_000, "n.json": {"half": 0.5, "tiny": 1e-7}}
+    save(laptop, project_id, content)
+    converge(laptop, desktop)
+    assert files(desktop, project_id).files is None
+    fetched = desktop.service.fetch_snapshot(project_id).result(60)
+    assert (fetched.files, fetched.summary) == (content, "all")
+    assert files(desktop, project_id) == fetched
+    save(desktop, project_id, {"a.txt": "after it"})
+    converge(desktop, laptop)
+    assert laptop.service.fetch_snapshot(project_id).result(60).files == {"a.txt": "after it"}
+
+
+@pytest.mark.parametrize("choice", [snapshots.keep_mine, snapshots.keep_theirs], ids=["mine", "theirs"])
+def test_of_files_that_two_devices_saved_at_once_both_are_kept_until_a_person_chooses(
+    both: tuple[Device, Device], choice: Callable[[Transaction, ProjectId], None]
+) -> None:
+    laptop, desktop = both
+    project_id = project_of(laptop, desktop)
+    save(laptop, project_id, {"a.txt": "laptop"})
+    laptop.sync()
+    # Without realtime the desktop does not know of it yet.
+    save(desktop, project_id, {"a.txt": "desktop"})
+    desktop.service.run_until_quiet(60)
+    mine = files(desktop, project_id)
+    assert (mine.files, mine.sync_error is None) == ({"a.txt": "desktop"}, False)
+    assert mine.theirs is not None
+    assert desktop.service.fetch_snapshot(project_id).result(60).files == {"a.txt": "laptop"}
+    assert files(desktop, project_id) == mine
+
+    for _ in range(2):
+        desktop.store.write(lambda tx: choice(tx, project_id)).result(30)
+    converge(desktop, laptop)
+    for each in both:
+        each.service.fetch_snapshot(project_id).result(60)
+    kept = "desktop" if choice is snapshots.keep_mine else "laptop"
+    assert files(laptop, project_id).files == files(desktop, project_id).files == {"a.txt": kept}
+
+
+def test_files_that_cannot_be_got_are_told_in_one_line(both: tuple[Device, Device]) -> None:
+    laptop, desktop = both
+    project_id = project_of(laptop, desktop)
+    with pytest.raises(Refused, match="no files of this project"):
+        laptop.service.fetch_snapshot(project_id).result(60)
+    local = laptop.store.write(lambda tx: projects.create(tx, "Mine alone")).result(30)
+    with pytest.raises(SignInAgain):
+        laptop.service.fetch_snapshot(local.project_id).result(60)
 
 
 def converge(one: Device, other: Device) -> None:
