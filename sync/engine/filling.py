@@ -16,7 +16,10 @@ from sync.engine.storing import StoreLine
 from sync.errors import SyncError, UnknownFunction, UpdateNeeded
 
 LOOKED_AT: Final = 200
-"""Messages that a person waits for at most in one answer; the rest of the hole comes behind them."""
+"""Messages that a person waits for at most in one answer; the rest of the hole comes behind them.
+
+So it is with the first answer of all, after which a new device has something to show.
+"""
 
 Chunk: TypeAlias = tuple[Hole, ...]
 Wish: TypeAlias = tuple[ChatId, int | None]
@@ -40,6 +43,7 @@ class Filling:
         self._account = account
         self._first: Chunk | None = None
         self._wishes: dict[ChatId, int | None] = {}
+        self._has_some = False
         self.impossible = False
         """The server cannot tell of single messages: they come by pulling from nothing."""
         self.rest()
@@ -120,6 +124,7 @@ class Filling:
         asked, urgent = self._asked, self._wish is not None
         left = without(asked, page.covered)
         self._request = None
+        self._has_some = True
         if left == asked:
             self._trouble(
                 str(UpdateNeeded("The server leaves out older messages; update Homing or the server."))
@@ -167,16 +172,16 @@ class Filling:
     def _ask(self, background: bool) -> None:
         if self._urgent:
             self._wish, self._asked = self._urgent.popleft()
-            limit = min(LOOKED_AT, self._page_limit)
+            limit = LOOKED_AT
         elif background and self._chunks:
             self._wish, self._asked = None, self._chunks.popleft()
-            limit = self._page_limit
+            limit = self._page_limit if self._has_some else LOOKED_AT
         else:
             return
         assert self._account is not None
         self._request = self._desk.next_request()
         self._gate.sent(self._request)
-        self._desk.emit(PullHistory(self._request, self._account, self._asked, limit))
+        self._desk.emit(PullHistory(self._request, self._account, self._asked, min(limit, self._page_limit)))
 
     def _forget_chunks(self) -> None:
         self._chunks: deque[Chunk] = deque()

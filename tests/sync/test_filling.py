@@ -68,6 +68,14 @@ def test_what_an_answer_left_is_asked_for_next() -> None:
     assert bench.last(PullHistory).holes == (Hole(CHAT, 201, 249),)
 
 
+def test_a_new_device_asks_for_little_at_first_so_that_it_soon_has_something_to_show() -> None:
+    bench = with_holes(FIRST, SECOND)
+    bench.fill([Hole(CHAT, 250, 300)])
+    bench.fill()
+    little, much, _ = (each.limit for each in bench.all(PullHistory))
+    assert little < much
+
+
 def test_an_answer_that_covers_nothing_is_not_asked_for_over_and_over() -> None:
     bench = with_holes(FIRST)
     bench.fill([])
