@@ -65,10 +65,11 @@ def forget(tx: Transaction, account_id: AccountId) -> None:
 
 
 def forget_chat(tx: Transaction, chat_id: ChatId, last_num: int) -> None:
-    """Nothing of the chat counts as held; the server has numbers up to `last_num`."""
+    """Nothing of the chat counts as held; the server has numbers up to `last_num`, or to what was pulled since."""
     tx.db.execute("delete from held where chat_id = ?", (chat_id,))
     tx.db.execute(
-        "update chats set last_num = ?1, missing = ?1, top_missing = 1, verified = null where chat_id = ?2",
+        "update chats set last_num = max(last_num, ?1), missing = max(last_num, ?1), top_missing = 1, verified = null "
+        "where chat_id = ?2",
         (last_num, chat_id),
     )
 

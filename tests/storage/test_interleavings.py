@@ -106,6 +106,21 @@ def test_a_chat_of_the_server_that_is_not_here_is_asked_for(store: Store, accoun
     assert not store.read(lambda db: openings.is_opened(db, account))
 
 
+def test_a_reply_that_grew_while_its_chat_was_found_different_is_not_sent_back(
+    store: Store, account: AccountId
+) -> None:
+    pull(store, account, [chat_change(1, A), *(message_change(n + 1, A, f"m{n}", n) for n in range(1, 4))])
+    head = Head(A, 3, 3, "0" * 16)
+    compared(store, account, head)
+    # The second head was on its way when the next message came.
+    pull(store, account, [message_change(5, A, "reply", 4, "It")])
+    assert store.write(lambda tx: heads.compare(tx, account, [head])).result() == 1
+    rows = [message_change(n + 1, A, f"m{n}", n) for n in range(1, 4)]
+    store.write(lambda tx: history.apply(tx, account, history_page(rows, [hole(A, 1, 3)]))).result()
+    assert store.read(lambda db: outbox.load_parcel(db, account)).parcel.batches == ()
+    assert store.read(lambda db: history.holes(db, account)) == ((hole(A, 4, 4),),)
+
+
 def test_a_row_that_got_lost_after_its_chat_was_found_equal_is_noticed(
     store: Store, account: AccountId
 ) -> None:
