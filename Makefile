@@ -38,7 +38,7 @@ test: $(STAMP) lint ## Check the code and run every test
 
 .PHONY: test-long
 test-long: $(STAMP) lint ## Every test, with those that take hours (ARGS="-k soak" chooses)
-	$(BIN)/python -m pytest -m "long or not long" --timeout=14400 $(ARGS)
+	$(BIN)/python -m pytest -m "long or not long" --timeout=14400 --dist=worksteal $(ARGS)
 
 .PHONY: sim
 sim: $(STAMP) ## Simulate sessions (ARGS="--seed 7 --trace" replays one, "--help" tells the rest)
