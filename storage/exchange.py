@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from storage.records import ChatId, Cursor, Message, MessageId, MessageStatus, Part, ProjectId, Role
-from storage.records import Hole as Hole
+from storage.records import ChatId, Cursor, Hole, Message, MessageId, MessageStatus, Part, ProjectId, Role
 
 
 class VerdictStatus(StrEnum):

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from storage import accounts
-from storage.exchange import ChangePage, Hole, ParcelWork
+from storage.exchange import ChangePage, ParcelWork
 from storage.inbound import heads, history, inbox
 from storage.outbound import errands, outbox
-from storage.records import LOCAL_ACCOUNT, AccountId, ChatId
+from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Hole
 from storage.standing import edits
 from storage.store import Lane, Reader, Store, Transaction
 from sync.engine.interface import (

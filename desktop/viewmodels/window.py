@@ -8,7 +8,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication, QTextBlockFormat, Q
 from PySide6.QtQuick import QQuickTextDocument
 
 from desktop.bridge import Bridge
-from desktop.changes import EVERYTHING, Changes
+from desktop.changes import Changes
 from desktop.engine import Engine
 from desktop.links import host_of, safe_url
 from desktop.viewmodels import words
@@ -195,23 +195,20 @@ class Window(QObject):
 
     @Slot(object)
     def _refresh(self, touched: Touched | str) -> None:
-        everything = touched == EVERYTHING
-        if everything or (isinstance(touched, Touched) and touched.accounts):
+        """What a commit touched, or EVERYTHING."""
+        news = touched if isinstance(touched, Touched) else None
+        if news is None or news.accounts:
             self._parts.account.refresh()
-        if everything or (isinstance(touched, Touched) and touched.chats | touched.messages):
+        if news is None or news.chats | news.messages:
             self._parts.chats.refresh()
-        if self._chat is None or not (everything or self._concerns(touched, self._chat.chat_id)):
+        if self._chat is None or not (news is None or self._chat.chat_id in news.chats | news.messages):
             return
         self._chat = self._read_chat(self._chat.chat_id)
         self._retitle()
         if self._chat is None:
             self._show(None)
-        elif everything or (isinstance(touched, Touched) and self._chat.chat_id in touched.messages):
+        elif news is None or self._chat.chat_id in news.messages:
             self._parts.timeline.refresh()
-
-    @staticmethod
-    def _concerns(touched: Touched | str, chat_id: ChatId) -> bool:
-        return isinstance(touched, Touched) and chat_id in touched.chats | touched.messages
 
     @Slot()
     def _use_account(self) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from storage.exchange import ChangePage, Errand, ErrandVerdict, Head, HistoryPage, Hole, Parcel, Receipt, Span
-from storage.records import AccountId, ChatId, Cursor, MessageId
+from storage.exchange import ChangePage, Errand, ErrandVerdict, Head, HistoryPage, Parcel, Receipt, Span
+from storage.records import AccountId, ChatId, Cursor, Hole, MessageId
 from sync.engine.timers import Timer
 from sync.status import SyncStatus
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from storage.exchange import ChangePage, ErrandVerdict, Head, HistoryPage, Hole, ParcelWork, Receipt
-from storage.records import AccountId, ChatId, Counts
+from storage.exchange import ChangePage, ErrandVerdict, Head, HistoryPage, ParcelWork, Receipt
+from storage.records import AccountId, ChatId, Counts, Hole
 from sync.engine.timers import Timer
 from sync.errors import SyncError
 

@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from storage.exchange import HistoryPage, Hole
-from storage.records import AccountId, ChatId
+from storage.exchange import HistoryPage
+from storage.records import AccountId, ChatId, Hole
 from sync.engine.backoff import Backoff
 from sync.engine.desk import Desk
 from sync.engine.gate import Gate

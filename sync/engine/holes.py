@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from storage.exchange import Hole
+from storage.records import Hole
 
 
 def without(holes: Sequence[Hole], covered: Iterable[Hole]) -> tuple[Hole, ...]:

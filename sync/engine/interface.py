@@ -7,8 +7,8 @@ nobody waits for any more (a sign-out, a server restore, a doubled delivery) and
 from collections.abc import Sequence
 from typing import Protocol
 
-from storage.exchange import ChangePage, Errand, ErrandVerdict, Head, HistoryPage, Hole, Parcel, Receipt
-from storage.records import ChatId, Cursor
+from storage.exchange import ChangePage, Errand, ErrandVerdict, Head, HistoryPage, Parcel, Receipt
+from storage.records import ChatId, Cursor, Hole
 from sync.engine.effects import (
     AdvanceCursor,
     ApplyChanges,

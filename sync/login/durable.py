@@ -1,9 +1,10 @@
 """Small private files that are either the old one or the new one after any crash, and that only their user reads."""
 
-import contextlib
 import os
 import secrets
 from pathlib import Path
+
+from storage.file.durable import flush_folder
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -19,26 +20,16 @@ def write_private(path: Path, content: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    flush_folder(path.parent)
 
 
 def erase(path: Path) -> None:
     """Remove the file if it is there, and return once that is on the disk."""
     path.unlink(missing_ok=True)
     if path.parent.exists():
-        _sync_folder(path.parent)
+        flush_folder(path.parent)
 
 
 def make_private_folder(folder: Path) -> None:
     """Create the folder for the user alone; one that exists keeps its permissions."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    # Windows opens no folders; its file systems order the rename themselves.
-    with contextlib.suppress(PermissionError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -13,13 +13,12 @@ from storage.exchange import (
     ChatChange,
     ContextChange,
     HistoryPage,
-    Hole,
     MessageChange,
     ProjectChange,
     SnapshotChange,
     UsageChange,
 )
-from storage.records import ChatId, MessageId, ProjectId
+from storage.records import ChatId, Hole, MessageId, ProjectId
 from sync.wire.bodies import parsed_object
 from sync.wire.replies import unreadable
 from sync.wire.rows import (

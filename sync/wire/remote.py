@@ -15,14 +15,13 @@ from storage.exchange import (
     ErrandVerdict,
     Head,
     HistoryPage,
-    Hole,
     Parcel,
     ProjectEdit,
     ProjectVerdict,
     Receipt,
     Verdict,
 )
-from storage.records import ChatId, Cursor, ProjectId
+from storage.records import ChatId, Cursor, Hole, ProjectId
 from storage.snapshots import Snapshot
 from sync.errors import Refused, UnknownFunction
 from sync.login.session import AccessTokens

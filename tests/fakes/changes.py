@@ -10,7 +10,6 @@ from storage.exchange import (
     ChatEdit,
     ChatVerdict,
     HistoryPage,
-    Hole,
     MessageChange,
     Parcel,
     ProjectVerdict,
@@ -21,7 +20,7 @@ from storage.exchange import (
 )
 from storage.inbound import inbox
 from storage.outbound import outbox
-from storage.records import AccountId, ChatId, MessageId, MessageStatus, Part, Role
+from storage.records import AccountId, ChatId, Hole, MessageId, MessageStatus, Part, Role
 from storage.transaction import Transaction
 
 AT = "2026-01-02T03:04:05.678Z"

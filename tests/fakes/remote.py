@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from storage.exchange import ChangePage, Errand, ErrandVerdict, Head, HistoryPage, Hole, Parcel, Receipt
-from storage.records import ChatId, Cursor, ProjectId
+from storage.exchange import ChangePage, Errand, ErrandVerdict, Head, HistoryPage, Parcel, Receipt
+from storage.records import ChatId, Cursor, Hole, ProjectId
 from storage.snapshots import Snapshot
 from sync.errors import SyncError, UnknownFunction, Unreachable
 from tests.simulation.server import ModelServer

@@ -6,21 +6,13 @@ from random import Random
 from typing import Any
 
 from storage.errors import UnknownChat
-from storage.exchange import (
-    Batch,
-    ChatEdit,
-    Errand,
-    ErrandKind,
-    Hole,
-    Parcel,
-    ParcelWork,
-    ProjectEdit,
-)
+from storage.exchange import Batch, ChatEdit, Errand, ErrandKind, Parcel, ParcelWork, ProjectEdit
 from storage.records import (
     LOCAL_ACCOUNT,
     AccountId,
     ChatId,
     Counts,
+    Hole,
     MessageId,
     ProjectId,
     SyncState,

@@ -18,7 +18,6 @@ from storage.exchange import (
     ContextChange,
     Head,
     HistoryPage,
-    Hole,
     MessageChange,
     Parcel,
     ProjectChange,
@@ -31,7 +30,7 @@ from storage.exchange import (
     Verdict,
     VerdictStatus,
 )
-from storage.records import ChatId, Cursor, Message, MessageId, ProjectId
+from storage.records import ChatId, Cursor, Hole, Message, MessageId, ProjectId
 from sync.errors import Refused
 
 POISON_CALL = "poison: the whole call is refused"

@@ -13,13 +13,22 @@ from storage.exchange import (
     ChangePage,
     ChatChange,
     ChatEdit,
-    Hole,
     MessageChange,
     Parcel,
     ProjectChange,
     ProjectEdit,
 )
-from storage.records import ChatId, Cursor, Message, MessageId, MessageStatus, ProjectId, Role, SyncState
+from storage.records import (
+    ChatId,
+    Cursor,
+    Hole,
+    Message,
+    MessageId,
+    MessageStatus,
+    ProjectId,
+    Role,
+    SyncState,
+)
 from sync.errors import Refused
 from tests.fakes.model import Model, Refusal
 from tests.simulation.server import BORN, ModelServer

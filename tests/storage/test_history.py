@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from storage import accounts, chats, messages
-from storage.exchange import Change, HistoryPage, Hole, MessageChange, VerdictStatus
+from storage.exchange import Change, HistoryPage, MessageChange, VerdictStatus
 from storage.inbound import epochs, history, inbox
 from storage.outbound import outbox
-from storage.records import AccountId, ChatId, Cursor, MessageId, Page, Position
+from storage.records import AccountId, ChatId, Cursor, Hole, MessageId, Page, Position
 from storage.standing import held, openings
 from storage.store import Store
 from tests.fakes.changes import (

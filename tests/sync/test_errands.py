@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from storage.exchange import Errand, ErrandKind, ErrandVerdict, Hole
+from storage.exchange import Errand, ErrandKind, ErrandVerdict
+from storage.records import Hole
 from sync.engine.interface import (
     ErrandRun,
     FinishSync,

@@ -6,18 +6,8 @@ from pathlib import Path
 import pytest
 
 from storage import accounts, context, projects
-from storage.exchange import (
-    Change,
-    Errand,
-    ErrandKind,
-    Hole,
-    Parcel,
-    ProjectChange,
-    ProjectVerdict,
-    Receipt,
-    Span,
-)
-from storage.records import Account, Cursor, ProjectId
+from storage.exchange import Change, Errand, ErrandKind, Parcel, ProjectChange, ProjectVerdict, Receipt, Span
+from storage.records import Account, Cursor, Hole, ProjectId
 from storage.store import Store, Transaction
 from sync.engine.interface import (
     ApplyChanges,

@@ -17,7 +17,6 @@ from storage.exchange import (
     ErrandKind,
     ErrandVerdict,
     Head,
-    Hole,
     Parcel,
     ProjectChange,
     ProjectEdit,
@@ -26,7 +25,17 @@ from storage.exchange import (
     Span,
     UsageChange,
 )
-from storage.records import ChatId, Cursor, Message, MessageId, MessageStatus, ProjectId, Role, SyncState
+from storage.records import (
+    ChatId,
+    Cursor,
+    Hole,
+    Message,
+    MessageId,
+    MessageStatus,
+    ProjectId,
+    Role,
+    SyncState,
+)
 from sync.errors import CaptivePortal, Refused, SyncError, UnknownFunction, UpdateNeeded
 from sync.protocol import Rpc
 from sync.wire.calls import READ_AT_ONCE, Calls
