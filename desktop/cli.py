@@ -7,7 +7,19 @@ from pathlib import Path
 
 import click
 
-from desktop.commands import account, backup, chat, doctor, messages, retry, serve, server, status, sync
+from desktop.commands import (
+    account,
+    backup,
+    chat,
+    doctor,
+    messages,
+    project,
+    retry,
+    serve,
+    server,
+    status,
+    sync,
+)
 from desktop.commands.options import GlobalOptions, HomingGroup
 
 
@@ -45,6 +57,7 @@ for command in (
     doctor.doctor,
     messages.history,
     messages.send,
+    project.project,
     retry.retry,
     serve.serve,
     server.server,
