@@ -232,6 +232,8 @@ class Intake:
 
     def _begin(self, account: AccountId, side: Side) -> None:
         side.generation += 1
+        for project in side.projects.values():
+            project.change, project.shadow = 0, None
         for chat in self.held.values():
             if chat.owner != account:
                 continue
@@ -241,6 +243,7 @@ class Intake:
             side.recovering = side.recovering or (shown and not chat.deleted)
             chat.held.clear()
             chat.last, chat.suspect, chat.differed = 0, False, None
+            chat.row.change, chat.row.shadow = 0, None
             chat.context = {source: (0, text) for source, (_, text) in chat.context.items()}
             for local in chat.messages.values():
                 local.theirs = None

@@ -355,10 +355,14 @@ class People:
             server.modern = True
 
     def _come_from_earlier(self, device: "Device") -> None:
-        """The program ends, and what starts again finds the store of the first release, which knew few kinds."""
+        """The program ends, and what starts again finds the store of the first release, which knew few kinds.
+
+        Of the others an older server tells only what changes from then on.
+        """
+        if device.account is None or not self._session.servers[device.account].modern:
+            return
         device.crash()
-        if device.account is not None:
-            device.store.forget_kinds(device.account)
+        device.store.forget_kinds(device.account)
         self._clockwork.after(self._random.random() * 3, device.start)
 
     def _append(self, server: ModelServer, chat_id: ChatId) -> None:

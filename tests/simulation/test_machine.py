@@ -81,7 +81,7 @@ def _run(examples: int, steps: int) -> None:
 
 
 def test_any_order_of_events_keeps_every_promise() -> None:
-    _run(400, 60)
+    _run(1_500, 60)
 
 
 @pytest.mark.long
