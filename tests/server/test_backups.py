@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -132,18 +132,26 @@ def _smashed(file: Path) -> None:
     file.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    "spoil", [_truncated, _smashed, lambda file: file.write_text("no backup"), lambda file: file.unlink()]
+_SPOILT: tuple[Callable[[Path], object], ...] = (
+    _truncated,
+    _smashed,
+    lambda file: file.write_text("no backup"),
+    lambda file: file.unlink(),
 )
-def test_a_file_that_is_no_whole_backup_changes_nothing(folder: Path, spoil: Any) -> None:
+
+
+def test_a_file_that_is_no_whole_backup_changes_nothing(folder: Path) -> None:
     file, chat = folder / "homing.backup", str(uuid.uuid4())
     with serving(folder) as served:
         anna = served.sign_up()
         write(anna, chat, "a" * 1000, *(uuid.uuid4().hex * 4 for _ in range(200)))
         asked(folder, "backup", file)
         first_epoch = epoch(anna)
-    spoil(file)
-    refused(folder, "restore", file)
+    whole = file.read_bytes()
+    for spoil in _SPOILT:
+        file.write_bytes(whole)
+        spoil(file)
+        refused(folder, "restore", file)
     with serving(folder) as served:
         anna = anna.at(served)
         assert len(ids(anna, chat)) == 50
