@@ -5,13 +5,13 @@ import pytest
 from storage import digests, projects, snapshots
 from storage.errors import InvalidProject, UnknownProject
 from storage.exchange import ErrandKind, ErrandVerdict, SnapshotChange
-from storage.inbound import kinds
+from storage.inbound import inbox, kinds
 from storage.outbound import errands
 from storage.records import AccountId, ProjectId
 from storage.snapshots import Snapshot
 from storage.standing import openings, orders
 from storage.store import Store
-from tests.fakes.changes import AT
+from tests.fakes.changes import AT, change_page
 from tests.fakes.kinds import answer, project_change, snapshot_change
 
 P = ProjectId("p")
@@ -72,7 +72,9 @@ def test_what_a_save_replaced_does_not_come_back_with_its_answer(store: Store, a
     share(store, account)
     take(store, account, old := snapshot_change(2, P, THEIRS, 4))
     save(store)
-    take(store, account, old)
+    for shown in (old, snapshot_change(1, P, "e" * 64, 3)):
+        take(store, account, shown)
+        assert get(store).theirs == shown
     answer(store, account)
     assert (get(store).files, get(store).pending) == (FILES, False)
 
@@ -114,6 +116,23 @@ def test_a_save_names_what_it_replaces(store: Store, account: AccountId) -> None
     assert expected(store, account) == first.content_hash
     store.write(lambda tx: errands.record(tx, account, number(store, account), CONFLICT)).result()
     assert get(store).sync_error == CONFLICT.reason
+
+
+@pytest.mark.parametrize("clashed", [False, True])
+def test_a_save_that_waits_while_the_server_loses_all_files_expects_none(
+    store: Store, account: AccountId, clashed: bool
+) -> None:
+    share(store, account)
+    take(store, account, snapshot_change(2, P, THEIRS, 4))
+    save(store)
+    if clashed:
+        answer(store, account, CONFLICT)
+        take(store, account, snapshot_change(3, P, "e" * 64, 5))
+    restored = change_page([project_change(1, P)], epoch="epoch-2", reset=True)
+    assert store.write(lambda tx: inbox.apply(tx, account, restored)).result()
+    assert expected(store, account) == ""
+    answer(store, account)
+    assert (get(store).files, get(store).revision, get(store).theirs) == (FILES, 1, None)
 
 
 def clash(store: Store, account: AccountId) -> None:

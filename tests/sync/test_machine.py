@@ -114,6 +114,12 @@ def test_an_adoption_during_an_opening_is_followed_by_another_one() -> None:
     bench.summarise(page(cursor=9, reset=True))
     assert [each.cursor for each in bench.all(FinishOpening)] == [Cursor(EPOCH, 9), None]
     assert bench.opened
+    bench.opened, bench.owes_opening = False, True
+    bench.hear(LocalCommitted())
+    for asked in (3, 4):
+        assert len(bench.all(PullSummary)) == asked
+        bench.summarise(page(cursor=9, reset=True))
+    assert bench.opened
 
 
 def test_a_server_that_cannot_say_more_is_not_asked_again_and_again() -> None:
