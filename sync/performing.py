@@ -105,7 +105,12 @@ def _write(store: Store, job: Callable[[Transaction], T]) -> T:
 def _load(db: Reader, effect: LoadWork) -> ParcelWork:
     blocked = frozenset(ChatId(each) for each in effect.blocked)
     return outbox.load_parcel(
-        db, effect.account_id, max_messages=effect.limit, after=effect.after, blocked=blocked
+        db,
+        effect.account_id,
+        max_messages=effect.limit,
+        after=effect.after,
+        blocked=blocked,
+        resting=effect.resting,
     )
 
 

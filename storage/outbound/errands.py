@@ -32,12 +32,14 @@ class Refused:
     reason: str
 
 
-def next(db: Reader, account_id: AccountId) -> Errand | None:  # noqa: A001 - read as errands.next
-    """The oldest errand that may go now."""
+def next(  # noqa: A001 - read as errands.next
+    db: Reader, account_id: AccountId, resting: frozenset[int] = frozenset()
+) -> Errand | None:
+    """The oldest errand that may go now: not one that rests, nor one behind it of the same subject."""
     row = db.execute(
-        f"select {orders.COLUMNS} from errands e where account_id = ? and sync_error is null and {_READY} "
-        "order by number limit 1",
-        (account_id,),
+        f"select {orders.COLUMNS} from errands e where account_id = ?1 and sync_error is null and {_READY} and subject "
+        "not in (select subject from errands where number in (select value from json_each(?2))) order by number limit 1",
+        (account_id, rows.encode(sorted(resting))),
     ).fetchone()
     if row is None:
         return None

@@ -26,11 +26,13 @@ def load_parcel(
     max_bytes: int = 900_000,
     after: Mapping[ChatId, int] = _NOTHING,
     blocked: frozenset[ChatId] = frozenset(),
+    resting: frozenset[int] = frozenset(),
 ) -> ParcelWork:
     """The unconfirmed edits, pending messages of the chats that have waited longest, and where the next pull starts.
 
     `after` says per chat the `local_order` of its last message in flight: it goes on behind that. A chat whose creation
     is not confirmed takes part only with its creation in the same parcel, so messages of one that was refused wait.
+    `resting` errands hold up only others of their subject.
     """
     packing = Packing(db, account_id, max_messages, max_bytes)
     waiting = db.execute(
@@ -45,9 +47,8 @@ def load_parcel(
             packing.add(chat_id, after.get(chat_id, 0), new=bool(new))
     projects_edited = projects.edited(db, account_id, MAX_EDITS)
     parcel = Parcel(projects_edited, packing.edits(), tuple(packing.batches))
-    return ParcelWork(
-        parcel, errands.next(db, account_id), inbox.cursor(db, account_id), openings.is_opened(db, account_id)
-    )
+    errand = errands.next(db, account_id, resting)
+    return ParcelWork(parcel, errand, inbox.cursor(db, account_id), openings.is_opened(db, account_id))
 
 
 def record_receipt(

@@ -80,7 +80,8 @@ class RefreshToken:
 class LoadWork:
     """Read what is to push, at most `limit` messages, without the blocked chats.
 
-    `after`: the place in this device's order behind which a chat goes on, for chats that are on the wire.
+    `after`: the place in this device's order behind which a chat goes on, for chats that are on the wire. `resting`: the
+    errands that wait for their next try.
     """
 
     request: int
@@ -88,6 +89,7 @@ class LoadWork:
     after: Mapping[ChatId, int]
     blocked: frozenset[str]
     limit: int
+    resting: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,9 @@ class Errands:
         return self._errand is not None
 
     @property
-    def waiting(self) -> bool:
-        """One waits for its next try."""
-        return bool(self._waits.waiting)
+    def resting(self) -> frozenset[int]:
+        """Those that wait for their next try."""
+        return self._waits.waiting
 
     def abort(self) -> None:
         """Let the answer pass unheard; the store hands the errand out again."""

@@ -62,19 +62,22 @@ class Pushing:
         self._ground()
         self.dirty = True
 
-    def advance(self, epoch: str | None, *, needs_cursor: bool) -> None:
-        """Load more if there may be more and a request may follow, or if the cursor has to be read."""
+    def advance(self, epoch: str | None, *, needs_cursor: bool, resting: frozenset[int]) -> None:
+        """Load more if there may be more and a request may follow, or if the cursor has to be read.
+
+        `resting` errands are passed over.
+        """
         if self._account is None or self._loading:
             return
         if needs_cursor:
-            self._load(ahead_of=None)
+            self._load(None, resting)
         elif epoch is None or not self._gate.may_send:
             return
         elif self._shipment is None:
             if self.dirty:
-                self._load(ahead_of=None)
+                self._load(None, resting)
         elif self._shipment.ahead is None and (self.dirty or self._shipment.looks_ahead):
-            self._load(ahead_of=self._shipment)
+            self._load(self._shipment, resting)
 
     def loaded(self, work: ParcelWork, epoch: str | None) -> Errand | None:
         """The store said what is to push. An errand is handed out when nothing has to go before it."""
@@ -166,7 +169,7 @@ class Pushing:
         self._loading = False
         self._ahead_of = None
 
-    def _load(self, ahead_of: Shipment | None) -> None:
+    def _load(self, ahead_of: Shipment | None, resting: frozenset[int]) -> None:
         assert self._account is not None
         after = {}
         if ahead_of is not None:
@@ -175,7 +178,8 @@ class Pushing:
         self.dirty = False
         self._loading, self._ahead_of = True, ahead_of
         request = self._desk.next_request()
-        self._line.submit(LoadWork(request, self._account, after, self._waits.waiting, self._batch_limit))
+        waiting = self._waits.waiting
+        self._line.submit(LoadWork(request, self._account, after, waiting, self._batch_limit, resting))
 
     def _keep_ahead(self, shipment: Shipment, parcel: Parcel) -> None:
         if shipment is self._shipment:

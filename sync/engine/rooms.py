@@ -224,7 +224,11 @@ class Rooms:
             if not (self._probes_by_push() or self.opening.holds_pull or self.heads.holds_pull):
                 self.pulling.advance()
             if not self.errands.busy:
-                self.pushing.advance(self.pulling.epoch, needs_cursor=self.pulling.needs_cursor)
+                self.pushing.advance(
+                    self.pulling.epoch,
+                    needs_cursor=self.pulling.needs_cursor,
+                    resting=self.errands.resting,
+                )
             self._advance_background()
         self._report()
         self._finish_round()
@@ -294,7 +298,7 @@ class Rooms:
         self.reporting.record(error)
         trouble = Trouble(error, self.gate.retries_at, self.line.trouble, self.line.full)
         working = self.pushing.sending or self.errands.busy or self.pulling.catching_up or self.filling.active
-        waiting = self.pushing.waiting or self.errands.waiting or self.filling.trouble is not None
+        waiting = self.pushing.waiting or bool(self.errands.resting) or self.filling.trouble is not None
         self.reporting.advance(trouble, working=working, waiting=waiting, settled=not self.pushing.busy)
 
     def _finish_round(self) -> None:
@@ -302,5 +306,5 @@ class Rooms:
             return
         quiet = self.line.idle and self.pulling.quiet and self.opening.quiet and self.heads.quiet
         if quiet and self.filling.quiet and not (self.pushing.busy or self.errands.busy or self._owes_pull):
-            waits = self.pushing.waiting or self.errands.waiting
+            waits = self.pushing.waiting or self.errands.resting
             self.tickets.finish(WAITING if waits else self.filling.trouble)

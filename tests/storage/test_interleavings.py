@@ -106,6 +106,21 @@ def test_a_chat_of_the_server_that_is_not_here_is_asked_for(store: Store, accoun
     assert not store.read(lambda db: openings.is_opened(db, account))
 
 
+def test_an_errand_that_rests_holds_up_its_own_chat_only(store: Store, account: AccountId) -> None:
+    other = ChatId("b")
+    pull(store, account, [chat_change(1, A), message_change(2, A, "m1", 1), message_change(3, A, "m2", 2)])
+    pull(store, account, [chat_change(4, other), message_change(5, other, "m3", 1)])
+    store.write(lambda tx: removal.delete(tx, A, [MessageId("m1")])).result()
+    store.write(lambda tx: removal.delete(tx, A, [MessageId("m2")])).result()
+    store.write(lambda tx: removal.delete(tx, other, [MessageId("m3")])).result()
+    first = store.read(lambda db: errands.next(db, account))
+    assert first is not None
+    second = store.read(lambda db: errands.next(db, account, frozenset({first.number})))
+    assert second is not None
+    assert (first.subject, second.subject) == (A, other)
+    assert store.read(lambda db: errands.next(db, account, frozenset({first.number, second.number}))) is None
+
+
 def test_a_reply_that_grew_while_its_chat_was_found_different_is_not_sent_back(
     store: Store, account: AccountId
 ) -> None:

@@ -16,6 +16,7 @@ from sync.engine.interface import (
     CountWork,
     Event,
     FinishOpening,
+    LoadWork,
     LocalCommitted,
     Poked,
     PullChanges,
@@ -145,6 +146,17 @@ def test_nothing_is_said_to_be_synced_while_an_errand_waits_for_its_next_try() -
     bench.work = [order]
     bench.fail(RunErrand, LATER)
     assert bench.shows(Phase.PENDING)
+
+
+def test_an_errand_that_rests_is_not_loaded_again_before_its_time() -> None:
+    bench = Bench()
+    bench.online()
+    bench.work = [parcel_work(NOTHING, Errand(1, ErrandKind.CLEAR_CHAT, CHAT, {"p_through": 3}))]
+    bench.hear(LocalCommitted())
+    bench.fail(RunErrand, LATER)
+    assert bench.last(LoadWork).resting == {1}
+    bench.fire(Timer.ERRANDS)
+    assert bench.last(LoadWork).resting == frozenset()
 
 
 def test_nothing_is_said_to_be_synced_while_older_messages_wait_for_their_next_try() -> None:
