@@ -13,6 +13,7 @@ from desktop.viewmodels.adoption import Adoption
 from desktop.viewmodels.props import PropsObject, prop
 from storage import accounts, chats
 from storage.errors import StorageError
+from storage.outbound import outbox
 from storage.records import Account, AccountId
 from storage.store import Store
 from sync.errors import UnsentMessages
@@ -89,7 +90,13 @@ class AccountDialog(PropsObject[Props]):
     def opened(self) -> None:
         """The dialog opens: without yesterday's error, with today's accounts and chats."""
         self._adoption.read()
-        self._fold(**_AFRESH, error="", known=self._read_known(), unadopted=self._read_unadopted())
+        self._fold(
+            **_AFRESH,
+            error="",
+            known=self._read_known(),
+            waiting=self._read_waiting(),
+            unadopted=self._read_unadopted(),
+        )
         self.refilled.emit()
 
     @Slot(str, str, str, str)
@@ -227,6 +234,17 @@ class AccountDialog(PropsObject[Props]):
             return tuple(self._store.read(accounts.list_accounts))
         except StorageError:
             return ()
+
+    def _read_waiting(self) -> dict[AccountId, int]:
+        try:
+            return self._store.read(
+                lambda db: {
+                    each.account_id: outbox.counts(db, [each.account_id]).pending
+                    for each in accounts.list_accounts(db)
+                }
+            )
+        except StorageError:
+            return {}
 
     def _read_unadopted(self) -> int:
         try:

@@ -1,12 +1,13 @@
 """What the account dialog asks at a moment, as a pure function of what is true and how far the person is."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
 from desktop.viewmodels import words
+from desktop.viewmodels.status_words import unsynced
 from storage.records import Account, AccountId
 from sync.status import Phase
 
@@ -36,11 +37,12 @@ class Inputs:
 
     `moving` picks chats for the account later than at sign-in; `entering` is the account that the credentials are for,
     `adding` asks for those of a new one, `listing` is the wish to see all accounts first; `unsent` counts what a sign-out
-    could not send.
+    could not send, `waiting` what each account has not sent.
     """
 
     account: Account | None = None
     known: Sequence[Account] = ()
+    waiting: Mapping[AccountId, int] = field(default_factory=dict)
     unadopted: int = 0
     busy: bool = False
     error: str = ""
@@ -99,7 +101,9 @@ def derive(inputs: Inputs) -> Props:
         entered_email=for_whom.email if for_whom and not inputs.adding else "",
         busy=inputs.busy,
         error=inputs.error,
-        adopt_label=words.plural(inputs.unadopted, "Move 1 chat here…", "Move %n chats here…"),
+        adopt_label=words.plural(
+            inputs.unadopted, "Move 1 chat into this account…", "Move %n chats into this account…"
+        ),
         unadopted=inputs.unadopted if account else 0,
         consequence=_consequence(inputs.pending),
         unsent_words=words.plural(
@@ -194,7 +198,10 @@ def _state(account: Account, inputs: Inputs, *, current: bool) -> str:
         return words.tr("Needs sign-in")
     if current:
         return words.tr("In use")
-    return words.tr("Signed in") if account.signed_in else words.tr("Signed out · its chats are closed")
+    held = unsynced(count) if (count := inputs.waiting.get(account.account_id, 0)) else ""
+    if account.signed_in:
+        return " · ".join(filter(None, (words.tr("Signed in"), held)))
+    return " · ".join((words.tr("Signed out"), held or words.tr("its chats are closed")))
 
 
 def _consequence(pending: int) -> str:

@@ -55,7 +55,7 @@ def sync_status(status: SyncStatus, wait: float | None = None) -> StatusWords:
                     "cloud-check",
                     "quiet",
                     tr("Synced"),
-                    tr("Everything on this computer is on the server too."),
+                    tr("Everything in this account is on the server too."),
                 )
             )
         case Phase.PENDING:
@@ -164,14 +164,20 @@ def _aside(status: SyncStatus) -> StatusWords | None:
             "amber",
             choices(status.conflicts),
             tr("The server holds another text for the same message. Both are kept until you choose."),
-            (Action.SHOW_ASIDE,),
+            (Action.SHOW_ASIDE, Action.RETRY_ALL)
+            if status.rejected > status.conflicts
+            else (Action.SHOW_ASIDE,),
         )
     if status.rejected:
         return StatusWords(
             "alert",
             "red",
             set_aside(status.rejected),
-            tr("The server did not take it. Nothing is lost: the message says why and can be sent again."),
+            plural(
+                status.rejected,
+                "The server did not take it. Nothing is lost: the message says why and can be sent again.",
+                "The server did not take them. Nothing is lost: each says why and can be sent again.",
+            ),
             (Action.SHOW_ASIDE, Action.RETRY_ALL),
         )
     return None

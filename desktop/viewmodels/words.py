@@ -12,7 +12,7 @@ from storage.records import Message, Role, SyncState
 def tr(text: str, n: int = -1) -> str:
     """The text in the person's language; `%n` becomes the number."""
     translated = QCoreApplication.translate("words", text, "", n)
-    return translated.replace("%n", str(n))
+    return translated.replace("%n", QLocale().toString(n))
 
 
 def plural(n: int, one: str, many: str) -> str:

@@ -39,6 +39,7 @@ def test_a_second_account_is_added_and_each_shows_its_own_chats(driver: Driver) 
         driver.type(text)
         driver.press(Key.Key_Return)
     driver.until(lambda: driver.desktop.parts.account.email == "bob@example.org" and titles(driver) == [])
+    driver.until(lambda: driver.focused() == "composer")
 
     open_dialog(driver)
     driver.until(lambda: driver.focused() == "account-bob@example.org")

@@ -15,7 +15,7 @@ from desktop.viewmodels.composer import Outgoing, Writing, refused, saved, sent
 from desktop.viewmodels.message_rows import MessageRow, derive_inputs, derive_row
 from desktop.viewmodels.preferences import Theme, theme_of, wants_dark
 from desktop.viewmodels.rows import RowsModel, camel
-from desktop.viewmodels.status_words import history_note, note, sync_status, until_other_words
+from desktop.viewmodels.status_words import Action, history_note, note, sync_status, until_other_words
 from desktop.viewmodels.stretch import Stretch, place, read
 from desktop.viewmodels.sync_status import Inputs as SyncInputs
 from desktop.viewmodels.sync_status import derive as derive_sync
@@ -315,6 +315,22 @@ def test_every_account_says_its_state() -> None:
         "Signed in",
     ]
     assert [row["current"] for row in shown] == [True, False, False, False]
+
+
+def test_an_account_that_is_not_in_use_says_what_it_has_not_sent() -> None:
+    out = replace(ACCOUNT, account_id=AccountId("b"), signed_in=False)
+    other = replace(ACCOUNT, account_id=AccountId("d"))
+    waiting = {AccountId("b"): 2, AccountId("d"): 1}
+    shown = derive(Inputs(account=ACCOUNT, known=(out, other), waiting=waiting)).accounts
+    assert [row["state"] for row in shown] == [
+        "Signed out · 2 messages not yet synced",
+        "Signed in · 1 message not yet synced",
+    ]
+
+
+def test_what_is_refused_can_all_be_retried_though_other_messages_need_a_choice() -> None:
+    assert Action.RETRY_ALL in sync_status(SyncStatus(Phase.SYNCED, rejected=3, conflicts=2)).actions
+    assert Action.RETRY_ALL not in sync_status(SyncStatus(Phase.SYNCED, rejected=2, conflicts=2)).actions
 
 
 def stretch_of(numbers: Sequence[int], holes: Sequence[Hole], *, across: bool, limit: int = 50) -> Stretch:

@@ -8,6 +8,7 @@ AppDialog {
     required property QtObject viewModel
 
     readonly property string _step: viewModel.step
+    property bool _sealing: false
 
     component Words: Text {
         Layout.fillWidth: true
@@ -129,7 +130,7 @@ AppDialog {
     Words {
         objectName: "unsentWords"
         visible: root._step === "unsent"
-        text: qsTr("The server cannot be reached or did not take everything. Kept here, they stay sealed on this computer and go out when %1 signs in again.").arg(root.viewModel.email)
+        text: qsTr("The server cannot be reached or did not take everything. What is kept here stays sealed on this computer and goes out when %1 signs in again.").arg(root.viewModel.email)
     }
     Words {
         objectName: "goneWords"
@@ -224,17 +225,24 @@ AppDialog {
             objectName: "syncAndSignOutButton"
             Layout.fillWidth: true
             primary: true
-            busy: root.viewModel.busy
-            enabled: !busy
+            busy: root.viewModel.busy && !root._sealing
+            enabled: !root.viewModel.busy
             text: qsTr("Sync now, then sign out")
-            onClicked: root.viewModel.sign_out()
+            onClicked: {
+                root._sealing = false;
+                root.viewModel.sign_out();
+            }
         }
         AppButton {
             objectName: "sealButton"
             Layout.fillWidth: true
+            busy: root.viewModel.busy && root._sealing
             enabled: !root.viewModel.busy
             text: qsTr("Sign out and keep them sealed here")
-            onClicked: root.viewModel.seal()
+            onClicked: {
+                root._sealing = true;
+                root.viewModel.seal();
+            }
         }
         AppButton {
             objectName: "cancelSignOutButton"

@@ -62,7 +62,10 @@ AppDialog {
                 Layout.fillHeight: true
                 Layout.preferredHeight: Math.min(220, shown.implicitHeight)
                 contentWidth: availableWidth
-                activeFocusOnTab: true
+                activeFocusOnTab: shown.implicitHeight > height
+                background: FocusRing {
+                    shown: scroll.visualFocus
+                }
 
                 SelectableText {
                     id: shown
