@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from platformdirs import user_data_path
 
-from storage.errors import StorageError
+from storage.errors import StorageError, StoreCorrupt
 from storage.paths import STORE_NAME, profile_dir
 from sync.errors import SyncError
 
@@ -63,6 +63,10 @@ def told_in_one_line() -> Iterator[None]:
     """Turn the expected errors into exit status 1 with one line on stderr."""
     try:
         yield
+    except StoreCorrupt as error:
+        raise click.ClickException(
+            " ".join(f"{error} (homing doctor --repair, or open the window)".split())
+        ) from error
     except (StorageError, SyncError) as error:
         raise click.ClickException(" ".join(str(error).split())) from error
 

@@ -31,6 +31,8 @@ def _document(db: Reader) -> dict[str, Any]:
     missing, known = history.missing(db, owner)
     return {
         "account": active.email if active else None,
+        "account_id": active.account_id if active else None,
+        "gone": active is not None and active.gone,
         "signed_in": active is not None and active.signed_in,
         "accounts": [_account(db, one) for one in accounts.list_accounts(db)],
         "pending": counts.pending,
@@ -71,8 +73,10 @@ def _text(document: dict[str, Any]) -> str:
         f"Account        {_who(document)}",
         f"Synced         {document['synced']}",
         f"Not yet synced {document['pending']}",
-        f"Set aside      {document['rejected']}",
+        f"Set aside      {document['rejected'] - document['conflicts']}",
     ]
+    if document["conflicts"]:
+        lines.append(f"Needs a choice {document['conflicts']}")
     if document["missing"]:
         lines.append(f"Not here yet   {document['missing']} of {document['known']}")
     if document["oldest_pending_seconds"] is not None:
@@ -80,10 +84,20 @@ def _text(document: dict[str, Any]) -> str:
     lines.append(f"Last success   {document['last_success_at'] or 'never'}")
     if document["last_error"]:
         lines.append(f"Last error     {document['last_error']}")
+    lines += [_other(one) for one in document["accounts"] if one["account_id"] != document["account_id"]]
+    if document["account"] and document["signed_out_chats"]:
+        lines.append(f"In no account  {document['signed_out_chats']} chats, on this computer only")
     return "\n".join(lines)
 
 
 def _who(document: dict[str, Any]) -> str:
     if document["account"] is None:
         return "signed out"
+    if document["gone"]:
+        return f"{document['account']} (deleted on its server; homing account release keeps its chats)"
     return document["account"] if document["signed_in"] else f"{document['account']} (sign in again)"
+
+
+def _other(one: dict[str, Any]) -> str:
+    waits = f"{one['pending']} not yet synced, {one['rejected']} set aside"
+    return f"Other account  {one['email']}: {waits if one['pending'] or one['rejected'] else 'all synced'}"

@@ -21,7 +21,7 @@ def faults(db: sqlite3.Connection) -> list[str]:
     try:
         found = [str(row[0]) for row in db.execute(f"pragma integrity_check({_MOST})")]
         if found != ["ok"]:
-            return found
+            return [" ".join(each.split()) for each in found]
         return ["the schema is not what was written"] if is_strange(db) else []
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         return [str(error)]

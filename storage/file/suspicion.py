@@ -25,7 +25,7 @@ def settle(path: Path) -> None:
     from storage.file import soundness
 
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-        found = soundness.faults(db)
-    if found:
-        raise StoreCorrupt(f"{path.name} is damaged ({found[0]}): let Homing repair it; nothing was deleted")
+        damaged = bool(soundness.faults(db))
+    if damaged:
+        raise StoreCorrupt(f"{path.name} is damaged: let Homing repair it; nothing was deleted")
     mark.unlink(missing_ok=True)

@@ -73,6 +73,7 @@ def test_two_accounts_are_listed_switched_and_counted_apart(run: Run, served: Se
     status = one(run("--json", "status"))
     assert (status["account"], status["pending"]) == (anna, 0)
     assert {each["email"]: each["pending"] for each in status["accounts"]} == {anna: 0, bert: 1}
+    assert f"{bert}: 1 not yet synced" in run("status").stdout
     assert "no chat" in line(run("history", of_bert))
     assert one(run("--json", "sync"))["pushed"] == 0
     one(run("--json", "account", "switch", "--none"))
@@ -130,6 +131,7 @@ def test_a_deleted_account_is_told_keeps_its_words_and_is_let_go_of(run: Run, se
     shown = one(run("--json", "account", "show"))
     assert (shown["signed_in"], shown["gone"]) == (False, True)
     assert "deleted on its server" in run("account", "list").stdout
+    assert "deleted on its server" in run("status").stdout
     (kept,) = rows(run("--json", "history", mine))
     assert kept["content"][0]["text"] == "kept"
     assert one(run("--json", "account", "release", email))["released"] == 1
