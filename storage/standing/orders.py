@@ -44,10 +44,11 @@ def of_subject(db: Reader, subject: str, *kinds: ErrandKind) -> Iterator[Errand]
 
 
 def retry(tx: Transaction, account_ids: Sequence[AccountId]) -> int:
-    """Gives every refused errand another try. Returns how many."""
+    """Gives every refused errand another try, but for saves that a person has to choose between. Returns how many."""
     again = tx.db.execute(
         "update errands set sync_error = null where sync_error is not null "
-        f"and account_id in (select value from json_each(?)) returning {COLUMNS}",
+        "and account_id in (select value from json_each(?)) and not exists (select 1 from snapshots s "
+        f"where s.project_id = errands.subject and s.shadow is not null) returning {COLUMNS}",
         (rows.encode(account_ids),),
     ).fetchall()
     for each in map(errand, again):

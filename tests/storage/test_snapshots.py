@@ -150,6 +150,7 @@ def test_of_two_saves_both_are_kept_until_a_person_chooses(store: Store, account
     assert mine.theirs is not None
     assert mine.theirs.content_hash == THEIRS
     assert not keep(store, 7)
+    assert store.write(lambda tx: orders.retry(tx, [account])).result() == 0
     assert get(store) == mine
 
 
