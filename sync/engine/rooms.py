@@ -1,71 +1,21 @@
 """How the parts of the engine work together: who goes before whom, and what one's news mean for another."""
 
-from collections.abc import Callable
 from typing import Final
 
 from storage.exchange import ChangePage, HistoryPage, ParcelWork, Receipt
-from storage.records import AccountId, Cursor
-from sync.engine.desk import Desk
-from sync.engine.errands import Errands
-from sync.engine.filling import Filling
-from sync.engine.gate import Gate
-from sync.engine.heads import HeadCheck
+from storage.records import Cursor
 from sync.engine.interface import Timer, WorkCounted
-from sync.engine.opening import Opening
-from sync.engine.pokes import PATIENCE, Pokes
-from sync.engine.pulling import Pulling
-from sync.engine.pushing import Pushing
-from sync.engine.reporting import Reporting, Trouble
-from sync.engine.spans import Spans
-from sync.engine.storing import StoreLine
-from sync.engine.tickets import Tickets
+from sync.engine.parts import Parts
+from sync.engine.pokes import PATIENCE
+from sync.engine.reporting import Trouble
 from sync.errors import SyncError
 
-INTERRUPTED: Final = "Sync was interrupted by a change of account; ask again."
 NOBODY: Final = "Nobody is signed in; sign in first."
 WAITING: Final = "Some messages wait for their next try; sync again later."
 
 
-class Rooms:
-    """All parts, for one account at a time."""
-
-    def __init__(
-        self, uniform: Callable[[], float], batch_limit: int, page_limit: int, history_limit: int, far: int
-    ) -> None:
-        self.desk = Desk()
-        self.line = StoreLine(self.desk, uniform)
-        self.gate = Gate(self.desk, uniform)
-        self.pokes = Pokes(self.desk)
-        self.spans = Spans()
-        self.opening = Opening(self.desk, self.gate, self.line, page_limit, far)
-        self.pulling = Pulling(self.desk, self.gate, self.line, page_limit)
-        self.pushing = Pushing(self.desk, self.gate, self.line, uniform, batch_limit)
-        self.errands = Errands(self.desk, self.gate, self.line, uniform)
-        self.filling = Filling(self.desk, self.gate, self.line, uniform, history_limit)
-        self.heads = HeadCheck(self.desk, self.gate, self.line)
-        self.reporting = Reporting(self.desk, self.line)
-        self.tickets = Tickets(self.desk)
-        self.account: AccountId | None = None
-        self.paused = False
-        self._owes_pull = False
-        self._pull_failed_last = False
-
-    def enter(self, account: AccountId | None) -> None:
-        """Start afresh for an account."""
-        self.account = account
-        self._owes_pull = False
-        self.tickets.finish(INTERRUPTED)
-        self.line.clear()
-        self.gate.enter(account)
-        self.pokes.clear()
-        self.spans.clear()
-        self.opening.enter(account)
-        self.pulling.enter(account)
-        self.pushing.enter(account)
-        self.errands.enter(account)
-        self.filling.enter(account)
-        self.heads.enter(account)
-        self.reporting.enter(account)
+class Rooms(Parts):
+    """Says of each event what it means beyond the part that heard it."""
 
     def want_pull(self) -> None:
         """There may be news."""
@@ -94,7 +44,7 @@ class Rooms:
         self.errands.release_all()
         self.filling.rest()
         self.filling.look_up()
-        self._owes_pull = True
+        self.owes_pull = True
 
     def give_up_rounds(self) -> None:
         """Nobody waits for a server that needs longer."""
@@ -138,7 +88,7 @@ class Rooms:
         self.reporting.outdate()
         self.pushing.stirred = True
         if not applied:
-            self._begin_anew()
+            self.begin_anew()
 
     def compared(self, *, last: bool) -> None:
         """A page of heads is compared: what is suspect is fetched anew, higher last numbers are holes, and for a chat
@@ -152,7 +102,7 @@ class Rooms:
     def recorded(self, epoch: str, receipt: Receipt) -> None:
         """The server's word on a parcel is durable."""
         self.reporting.outdate()
-        self._owes_pull = self._owes_pull or bool(self.tickets)
+        self.owes_pull = self.owes_pull or bool(self.tickets)
         if receipt.span is not None and receipt.span.epoch == epoch:
             self.spans.add(receipt.span)
 
@@ -180,7 +130,7 @@ class Rooms:
         """A page of changes came."""
         asked = self.pulling.asked
         if self.pulling.pulled(page):
-            self._abort()
+            self.abort()
         else:
             self.opening.far_behind(page, asked)
 
@@ -195,10 +145,10 @@ class Rooms:
     def request_failed(self, request: int, error: SyncError) -> bool:
         """Whether it was one that somebody here waits for."""
         if self.pulling.owns(request):
-            self._pull_failed_last = True
+            self.pull_failed_last = True
             self.pulling.failed(error, request)
         elif self.pushing.owns(request):
-            self._pull_failed_last = False
+            self.pull_failed_last = False
             self.pushing.failed(request, error)
         elif self.errands.owns(request):
             self.errands.failed(request, error)
@@ -210,7 +160,7 @@ class Rooms:
         elif self.filling.owns(request):
             self.filling.failed(request, error)
             if self.filling.impossible:
-                self._begin_anew()
+                self.begin_anew()
         else:
             return False
         return True
@@ -233,25 +183,10 @@ class Rooms:
         self._report()
         self._finish_round()
 
-    def _begin_anew(self) -> None:
-        self.filling.abort()
-        self.opening.abort()
-        self.heads.abort()
-        self.pulling.begin_anew()
-
-    def _abort(self) -> None:
-        """The server is not what it was: answers from before mean nothing."""
-        self.pushing.abort()
-        self.errands.abort()
-        self.spans.clear()
-        self.filling.abort()
-        self.opening.abort()
-        self.heads.abort()
-
     def _settle_pull(self) -> None:
         """A round pulls once, behind its last push; a push that meets with trouble does not hold it up."""
-        if self._owes_pull and (self.gate.error is not None or not self.pushing.busy):
-            self._owes_pull = False
+        if self.owes_pull and (self.gate.error is not None or not self.pushing.busy):
+            self.owes_pull = False
             self.pulling.wanted = True
         if self.pulling.wanted:
             self.pokes.clear()
@@ -279,7 +214,7 @@ class Rooms:
     def _probes_by_push(self) -> bool:
         """A server that only fails to answer pulls still gets the messages."""
         return (
-            self._pull_failed_last
+            self.pull_failed_last
             and self.gate.may_probe
             and self.pulling.epoch is not None
             and self.pushing.busy
@@ -305,6 +240,6 @@ class Rooms:
         if not self.tickets or self.line.trouble is not None or self.gate.error is not None:
             return
         quiet = self.line.idle and self.pulling.quiet and self.opening.quiet and self.heads.quiet
-        if quiet and self.filling.quiet and not (self.pushing.busy or self.errands.busy or self._owes_pull):
+        if quiet and self.filling.quiet and not (self.pushing.busy or self.errands.busy or self.owes_pull):
             waits = self.pushing.waiting or self.errands.resting
             self.tickets.finish(WAITING if waits else self.filling.trouble)
