@@ -3,6 +3,8 @@
 import asyncio
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -97,6 +99,21 @@ def open_world(server: Served, mailbox: Mailbox) -> World:
     message = {"message_id": str(uuid.uuid4()), "role": "user", "content": "dear diary"}
     anna.rpc("append_messages", p_chat_id=chat, p_messages=[message]).raise_for_status()
     return World(server, mailbox, anna, eve, chat)
+
+
+@contextmanager
+def unharmed(served: Served, mailbox: Mailbox) -> Iterator[World]:
+    """Everybody before an attack. Afterwards Anna's rows are the same, and her tokens and password still count."""
+    made = open_world(served, mailbox)
+    before = made.kept()
+    yield made
+    assert made.kept() == before
+    assert made.user(made.anna.access_token).status_code == 200
+    assert len(made.history(made.anna.access_token).json()) == 1
+    assert made.refresh(made.anna.refresh_token).status_code == 200
+    with served.database() as db:
+        db.execute("delete from auth.one_time_codes where email = %s", (made.anna.email,))
+    assert made.verify(made.anna.email, made.code_for(made.anna.email)).status_code == 200
 
 
 def shut(answer: httpx.Response, *codes: str) -> None:
