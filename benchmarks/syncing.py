@@ -47,15 +47,18 @@ def _drain(report: Report, folder: Path, server: Server, chat_count: int) -> Non
     made = store.write(lambda tx: write_offline(tx, account.account_id, chat_count, each)).result()
     store.close()
     with counted_requests() as requests:
-        started = time.perf_counter()
+        started, spent = time.perf_counter(), time.process_time()
         with computer(folder, name) as (store, service):
             sent = service.run_until_quiet()
-            seconds = time.perf_counter() - started
+            seconds, spent = time.perf_counter() - started, time.process_time() - spent
             in_order = list(range(each, 0, -1))
             assert all(numbers(store, chat) == in_order for chat in made), "lost, doubled or out of order"
     assert sent.pending == 0
     where = "one chat" if chat_count == 1 else f"{chat_count:,} new chats"
-    report.row(f"drain of {PENDING:,} pending in {where}", f"{seconds:.2f} s, {requests()} requests")
+    report.row(
+        f"drain of {PENDING:,} pending in {where}",
+        f"{seconds:.2f} s, {requests()} requests, {spent:.2f} s of processor here",
+    )
 
 
 def _latency(report: Report, folder: Path, server: Server, email: str) -> None:
