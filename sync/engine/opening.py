@@ -17,6 +17,9 @@ FAR: Final = 2_000
 
 _STUCK: Final = "The server's summary does not go on; update Homing or the server."
 
+PATIENCE: Final = 3
+"""Summaries without an answer: while one is asked for no changes come, and they do come without it."""
+
 
 class Purpose(Enum):
     """Why a summary is read."""
@@ -43,6 +46,7 @@ class Opening:
         self._opened: bool | None = None
         self._without = False
         self._returned = False
+        self._patience = PATIENCE
         self.abort()
 
     @property
@@ -137,8 +141,10 @@ class Opening:
         for_all = concerns_all(error)
         if new or for_all or self._gate.probes(request):
             self._gate.failed(request, error)
-        if not new:
-            self.abort() if for_all else self._do_without()
+        if new:
+            return
+        self._patience -= for_all
+        self.abort() if for_all and self._patience else self._do_without()
 
     def stored(self) -> bool:
         """A page is durable. True: it was the last one of a return."""

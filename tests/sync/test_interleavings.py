@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import accounts, context, projects
+from storage import accounts, chats, context, projects
 from storage.exchange import Change, Errand, ErrandKind, Parcel, ProjectChange, ProjectVerdict, Receipt, Span
 from storage.records import Account, Cursor, Hole, ProjectId
 from storage.store import Store, Transaction
@@ -31,8 +31,9 @@ from sync.engine.interface import (
     StoreFailed,
     Timer,
 )
+from sync.engine.opening import PATIENCE
 from sync.engine.storing import GIVE_UP_AFTER
-from sync.errors import RetryLater
+from sync.errors import RetryLater, Unreachable
 from sync.performing import perform
 from sync.status import Phase
 from tests.fakes.bench import ACCOUNT, CHAT, EPOCH, NOTHING, Bench, page, parcel_work
@@ -105,17 +106,19 @@ def test_no_pull_overtakes_a_page_of_what_an_earlier_version_left_out(device: De
     assert [each.body for each in device.disk.read(lambda db: context.list_pinned(db, CHAT))] == ["new"]
 
 
-def test_a_summary_that_finds_no_answer_holds_no_pull_up(device: Device) -> None:
+def test_a_summary_that_never_finds_an_answer_holds_no_pull_up_for_long(device: Device) -> None:
     device.opens(chat_change(1, CHAT))
     device.disk.write(lambda tx: tx.db.execute("update accounts set opened = 0")).result()
     device.hear(SignedIn(ACCOUNT))
     device.pull()
-    pulls = len(device.all(PullChanges))
-    device.fail(PullSummary, LATER)
-    if Timer.RETRY in device.timers:
+    for tries in range(1, PATIENCE + 1):
+        assert len(device.all(PullSummary)) == 1 + tries
+        device.fail(PullSummary, Unreachable("No answer."))
         device.fire(Timer.RETRY)
-    device.hear(Poked())
-    assert len(device.all(PullChanges)) > pulls
+        device.hear(Poked())
+        device.pull(change_page([chat_change(1 + tries, CHAT, f"Renamed {tries}")]))
+        assert device.disk.read(lambda db: chats.get(db, CHAT)).title == f"Renamed {tries}"
+    assert len(device.all(PullSummary)) == 1 + PATIENCE
 
 
 @pytest.mark.parametrize("given_up", [1, 2])
