@@ -135,7 +135,7 @@ def test_what_was_made_signed_out_comes_along_and_reaches_the_other_device(
     assert laptop.service.adopt().result(60) == 1
     converge(laptop, desktop)
     there = seen(desktop)
-    assert (there["chats"], sorted(there["projects"])) == (
+    assert (there["chats"], there["projects"]) == (
         [("Trip", False, False)],
         ["Home", "Without a chat"],
     )
@@ -244,7 +244,7 @@ def seen(each: Device) -> dict[str, Any]:
                 for chat_id in held
                 for pinned in context.list_pinned(db, chat_id)
             ],
-            "projects": [project.name for project in grouped],
+            "projects": sorted(project.name for project in grouped),
             "files": [(one.content_hash, one.revision, one.pending) for one in files if one],
         }
 
