@@ -38,6 +38,7 @@ EACH_VERSION = frozenset(
 
 FIRST = (
     "test_soak",
+    "test_window_kills",
     "test_machine",
     "test_sessions_1",
     "test_sessions_2",
@@ -47,15 +48,25 @@ FIRST = (
     "test_sessions_6",
     "test_auth_attacks",
     "test_serve",
-    "test_fuzz",
     "test_doctor",
     "test_sqlite_1",
     "test_sqlite_2",
     "test_sqlite_3",
     "test_sqlite_4",
-    "test_migrations",
+    "test_any_input",
+    "test_fuzz",
+    "test_backups",
+    "test_postgres",
+    "test_corruption",
     "test_concurrency",
     "test_managed",
+    "test_io_faults",
+    "test_migrations",
+    "test_everything_at_once",
+    "test_differential",
+    "test_window",
+    "test_power_cuts",
+    "test_kills",
 )
 """Modules that take longest: each stays on one worker, and when they come first the workers end together."""
 
