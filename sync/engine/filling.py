@@ -42,6 +42,7 @@ class Filling:
         """Start afresh for an account: the store says what is missing."""
         self._account = account
         self._first: Chunk | None = None
+        self._stuck: frozenset[Chunk] = frozenset()
         self._wishes: dict[ChatId, int | None] = {}
         self._has_some = False
         self.impossible = False
@@ -108,6 +109,7 @@ class Filling:
                 self._urgent.appendleft(((effect.chat_id, effect.before), chunks[0]))
             return
         if chunks and chunks[0] == self._first:
+            self._stuck = frozenset(chunks)
             self._trouble("Some older messages cannot be stored here: try again in a while; nothing is lost.")
         else:
             self._chunks.extend(chunks)
@@ -130,7 +132,8 @@ class Filling:
                 str(UpdateNeeded("The server leaves out older messages; update Homing or the server."))
             )
             return
-        self._backoff.reset()
+        if asked not in self._stuck:
+            self._backoff.reset()
         if urgent:
             self._forget_chunks()
             self.look_up()

@@ -234,7 +234,8 @@ class Rooms(Parts):
         trouble = Trouble(error, self.gate.retries_at, self.line.trouble, self.line.full)
         working = self.pushing.sending or self.errands.busy or self.pulling.catching_up or self.filling.active
         waiting = self.pushing.waiting or bool(self.errands.resting) or self.filling.trouble is not None
-        self.reporting.advance(trouble, working=working, waiting=waiting, settled=not self.pushing.busy)
+        settled = self.filling.quiet and not self.pushing.busy
+        self.reporting.advance(trouble, working=working, waiting=waiting, settled=settled)
 
     def _finish_round(self) -> None:
         if not self.tickets or self.line.trouble is not None or self.gate.error is not None:

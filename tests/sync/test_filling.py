@@ -14,6 +14,7 @@ from sync.engine.interface import (
     LocalCommitted,
     NetworkChanged,
     Poked,
+    PublishStatus,
     PullChanges,
     PullHistory,
     Push,
@@ -89,6 +90,20 @@ def test_holes_that_the_store_still_has_after_filling_are_waited_out() -> None:
     bench.fill()
     assert len(bench.all(PullHistory)) == 1
     assert Timer.FILL in bench.timers
+
+
+def test_holes_that_cannot_be_filled_are_asked_for_less_and_less_often() -> None:
+    bench = with_holes(FIRST, SECOND)
+    waits = []
+    for _ in range(6):
+        bench.holes = [(FIRST, SECOND)]
+        bench.fill()
+        bench.fill()
+        waits.append(bench.timers[Timer.FILL].after)
+        bench.holes = [(FIRST, SECOND)]
+        bench.fire(Timer.FILL)
+    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+    assert not any(shown.status.phase is Phase.SYNCED for shown in bench.all(PublishStatus))
 
 
 def test_what_a_person_looks_at_goes_first_even_while_a_pull_catches_up() -> None:
