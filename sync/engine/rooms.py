@@ -131,8 +131,11 @@ class Rooms(Parts):
         asked = self.pulling.asked
         if self.pulling.pulled(page):
             self.abort()
-        else:
-            self.opening.far_behind(page, asked)
+            return
+        self.opening.far_behind(page, asked)
+        if self.pulling.level and self.pulling.still:
+            # Nothing to store: what a summary without an answer left open is asked for once more.
+            self.opening.level()
 
     def history_pulled(self, page: HistoryPage) -> None:
         """Missing messages came, of this epoch or of another one."""

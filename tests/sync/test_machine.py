@@ -90,6 +90,20 @@ def test_a_store_of_an_earlier_version_learns_the_other_kinds_when_it_is_level()
     assert bench.cursor == Cursor(EPOCH, 0)
 
 
+def test_a_summary_without_an_answer_is_asked_for_again_though_nothing_changes() -> None:
+    bench = Bench()
+    bench.opened = False
+    bench.hear(SignedIn(ACCOUNT))
+    bench.pull()
+    bench.fail(PullSummary, NOWHERE)
+    bench.fire(Timer.RETRY)
+    bench.fire(Timer.POLL)
+    bench.pull()
+    assert len(bench.all(PullSummary)) == 2
+    bench.summarise(page(cursor=9, reset=True))
+    assert bench.last(FinishOpening).cursor is None
+
+
 def test_what_an_adoption_elsewhere_wants_is_asked_for_at_once() -> None:
     bench = Bench()
     bench.online()
