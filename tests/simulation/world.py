@@ -182,6 +182,12 @@ class Session:
         # What was under way may still fail or arrive; only then nothing goes wrong any more.
         self.clockwork.run_until(self.clockwork.now + (SLOWEST if self.script.faults.slow else TIMEOUT))
 
+    def _compare_heads(self) -> None:
+        """Again and again, as hours pass: a chat that goes on during a comparison has to wait for the next one."""
+        for device in self.devices:
+            if device.corrupted:
+                device.sleep(LONG_SLEEP)
+
     def _settle(self, account: AccountId) -> None:
         told = self._random.random() < 0.8
         for device in self.devices:
@@ -192,10 +198,8 @@ class Session:
                 self._people.ask_for_round(device)
         latency = POLL_LINKED if self._lose_poke else 0.0
         deadline = self.clockwork.now + latency + (TOLD_DEADLINE if told else UNTOLD_DEADLINE)
-        for device in self.devices:
-            if device.corrupted:
-                device.sleep(LONG_SLEEP)
         while self.clockwork.now < deadline and checks.difference(self, account):
+            self._compare_heads()
             self.clockwork.run_until(self.clockwork.now + 5)
         checks.check_converged(self, account)
         before = self.network.requests
