@@ -172,6 +172,14 @@ class AdoptAnew(MemoryStore):
                 self.pending[chat_id, local.message_id] = self.pending.pop((chat_id, message_id))
 
 
+class LearnsNothing(MemoryStore):
+    """Takes the store of an earlier version for one that knows all kinds."""
+
+    def forget_kinds(self, account: AccountId) -> None:
+        MemoryStore.forget_kinds(self, account)
+        self.side(account).opened = True
+
+
 class NeverSuspect(MemoryStore):
     """I14: what the disk lost without a word is never noticed."""
 
@@ -325,6 +333,7 @@ MUTANTS = [
     _store(AdoptAnew, Kind.ADOPT),
     _store(NeverSuspect, Kind.CORRUPT),
     _store(DeletedStays, Kind.TOMBSTONE),
+    _store(LearnsNothing, Kind.EARLIER),
     _store(ClobberEdit, Kind.RENAME, Faults(drop_request=0.5)),
     _engine(NewIdOnRetry),
     _engine(ReverseBatches),
