@@ -7,6 +7,7 @@ Item {
 
     required property QtObject viewModel
     required property bool narrow
+    required property bool covered
 
     signal listAsked
     signal renameAsked
@@ -33,6 +34,7 @@ Item {
             iconName: "menu"
             iconSize: 20
             text: qsTr("Chats")
+            hint: !root.covered
             onClicked: root.listAsked()
         }
         Text {

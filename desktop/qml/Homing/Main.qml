@@ -91,6 +91,7 @@ ApplicationWindow {
             width: parent.width
             viewModel: root.viewModel
             narrow: root._narrow
+            covered: root._drawer
             onListAsked: {
                 root._drawer = true;
                 sidebar.list.enter();
