@@ -185,8 +185,8 @@ class Engine:
                 rooms.pulling.saved(moved=applied)
             case ApplyHistory(), HistoryApplied(_, applied):
                 rooms.history_stored(applied)
-            case CompareHeads(), HeadsCompared():
-                rooms.compared(last=effect.last)
+            case CompareHeads(), HeadsCompared(_, suspects):
+                rooms.compared(suspects, last=effect.last)
             case RecordReceipt(), Stored():
                 rooms.recorded(effect.epoch, effect.receipt)
             case ApplySummary(), Stored():

@@ -90,7 +90,7 @@ class Rooms(Parts):
         if not applied:
             self.begin_anew()
 
-    def compared(self, *, last: bool) -> None:
+    def compared(self, suspects: int, *, last: bool) -> None:
         """A page of heads is compared: what is suspect is fetched anew, higher last numbers are holes, and for a chat
         that is not here the store asks for all of them."""
         self.pushing.dirty = True
@@ -98,6 +98,8 @@ class Rooms(Parts):
         self.reporting.outdate()
         if self.heads.compared(last=last):
             self.pulling.prove()
+        if suspects and self.filling.impossible:
+            self.begin_anew()
 
     def recorded(self, epoch: str, receipt: Receipt) -> None:
         """The server's word on a parcel is durable."""

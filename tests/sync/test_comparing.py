@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from storage.exchange import Head
-from storage.records import ChatId, Hole
+from storage.records import ChatId, Cursor, Hole
 from sync.engine.heads import EVERY, FIRST, PAGE
 from sync.engine.interface import (
     ApplyChanges,
@@ -96,6 +96,22 @@ def test_what_is_suspect_is_filled_again() -> None:
     bench.hear(HeadsCompared(bench.last(CompareHeads).request, 1))
     assert bench.last(LoadHoles).chat_id is None
     assert bench.last(PullHistory).holes == (Hole(CHAT, 1, 5),)
+
+
+def test_what_is_suspect_is_pulled_from_nothing_where_no_history_is_told() -> None:
+    bench = Bench()
+    bench.holes = [((Hole(CHAT, 1, 5),),)]
+    bench.online()
+    bench.fail(PullHistory, UnknownFunction("The server is too old."))
+    bench.pull(page(reset=True))
+    bench.fire(Timer.HEADS)
+    bench.pull()
+    bench.holds_store = True
+    answer(bench)
+    bench.holds_store = False
+    assert bench.last(PullChanges).cursor != Cursor()
+    bench.hear(HeadsCompared(bench.last(CompareHeads).request, 1))
+    assert bench.last(PullChanges).cursor == Cursor()
 
 
 def test_a_round_waits_for_what_the_heads_say_is_missing() -> None:
