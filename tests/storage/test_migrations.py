@@ -1,17 +1,20 @@
 """Files of every release become what a new file is, with all they hold."""
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
 
 from storage import messages
+from storage.file import backups
 from storage.file.migrations import MIGRATIONS
 from storage.file.steps import STEPS
 from storage.inbound import history, inbox
 from storage.outbound import outbox
 from storage.records import AccountId, ChatId, Counts, Cursor
+from storage.rescue import salvage
 from storage.store import Store
 
 ACCOUNT = AccountId("account-a")
@@ -126,3 +129,19 @@ def _rows(path: Path) -> "list[tuple[object, ...]]":
     found = connection.execute("select * from messages order by local_order").fetchall()
     connection.close()
     return found
+
+
+def test_the_backup_before_a_migration_can_be_put_back(first_release: Path) -> None:
+    store = Store.open(first_release)
+    store.write(lambda tx: messages.commit(tx, ChatId("whole"), "written after the migration")).result()
+    store.close()
+    (backup,) = backups.list_backups(first_release)
+    assert backup.kind is backups.Kind.MIGRATION
+    salvage.restore(first_release, backup.path, datetime(2026, 11, 21, tzinfo=UTC))
+    store = Store.open(first_release)
+    counts = store.read(lambda db: outbox.counts(db, [ACCOUNT]))
+    newest = store.read(lambda db: messages.page(db, ChatId("whole"), limit=300)).messages
+    store.close()
+    assert counts.pending == 3
+    assert newest[0].content[0]["text"] == "written after the migration"
+    assert [each.sequence_num for each in newest[1:]] == [*range(199, 3, -1), 2, 1]
