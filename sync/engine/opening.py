@@ -6,7 +6,7 @@ from typing import Final
 from storage.exchange import ChangePage
 from storage.records import AccountId, Cursor
 from sync.engine.desk import Desk
-from sync.engine.gate import Gate
+from sync.engine.gate import NEVER, Gate
 from sync.engine.interface import ApplySummary, FinishOpening, PullSummary
 from sync.engine.refusals import concerns_all
 from sync.engine.storing import StoreLine
@@ -17,8 +17,9 @@ FAR: Final = 2_000
 
 _STUCK: Final = "The server's summary does not go on; update Homing or the server."
 
-PATIENCE: Final = 3
-"""Summaries without an answer: while one is asked for no changes come, and they do come without it."""
+FIRST_REST: Final = 10.0
+LONGEST_REST: Final = 3600.0
+"""Seconds after a summary that failed: while one is asked for no changes come, and they do come without it."""
 
 
 class Purpose(Enum):
@@ -46,8 +47,18 @@ class Opening:
         self._opened: bool | None = None
         self._without = False
         self._returned = False
-        self._patience = PATIENCE
+        self._failures = 0
+        self._not_before = NEVER
         self.abort()
+
+    @property
+    def resting(self) -> bool:
+        """Whether something was left out so far, and the server could not say it when it was asked."""
+        return self._opened is False and not self._without and self._failures > 0
+
+    def release(self) -> None:
+        """A person asks: the summary rests no longer."""
+        self._not_before = NEVER
 
     @property
     def holds_pull(self) -> bool:
@@ -80,7 +91,8 @@ class Opening:
     def level(self) -> None:
         """All changes are here: what was left out so far may be read."""
         self._returned = False
-        if self._opened is False and self.purpose is None and not self._without:
+        rested = self._desk.now >= self._not_before
+        if self._opened is False and self.purpose is None and rested and not self._without:
             self._begin(Purpose.LEARN, Cursor())
 
     def far_behind(self, page: ChangePage, asked: Cursor) -> bool:
@@ -143,8 +155,9 @@ class Opening:
             self._gate.failed(request, error)
         if new:
             return
-        self._patience -= for_all
-        self.abort() if for_all and self._patience else self._do_without()
+        self.abort()
+        self._not_before = self._desk.now + min(LONGEST_REST, FIRST_REST * 2.0**self._failures)
+        self._failures = min(self._failures + 1, 10)
 
     def stored(self) -> bool:
         """A page is durable. True: it was the last one of a return."""
@@ -158,6 +171,7 @@ class Opening:
         """The summary is whole, and durable; the store says next whether that was all."""
         self.abort()
         self._opened = None
+        self._failures, self._not_before = 0, NEVER
 
     def lost(self) -> None:
         """The store could not take a page: begin again."""

@@ -42,6 +42,7 @@ class Rooms(Parts):
         self.gate.insist()
         self.pushing.release_all()
         self.errands.release_all()
+        self.opening.release()
         self.filling.rest()
         self.filling.look_up()
         self.owes_pull = True
@@ -239,6 +240,7 @@ class Rooms(Parts):
         trouble = Trouble(error, self.gate.retries_at, self.line.trouble, self.line.full)
         working = self.pushing.sending or self.errands.busy or self.pulling.catching_up or self.filling.active
         waiting = self.pushing.waiting or bool(self.errands.resting) or self.filling.trouble is not None
+        waiting = waiting or self.opening.resting
         settled = self.filling.quiet and not self.pushing.busy
         self.reporting.advance(trouble, working=working, waiting=waiting, settled=settled)
 
@@ -247,5 +249,5 @@ class Rooms(Parts):
             return
         quiet = self.line.idle and self.pulling.quiet and self.opening.quiet and self.heads.quiet
         if quiet and self.filling.quiet and not (self.pushing.busy or self.errands.busy or self.owes_pull):
-            waits = self.pushing.waiting or self.errands.resting
+            waits = self.pushing.waiting or self.errands.resting or self.opening.resting
             self.tickets.finish(WAITING if waits else self.filling.trouble)

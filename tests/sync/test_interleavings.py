@@ -31,9 +31,9 @@ from sync.engine.interface import (
     StoreFailed,
     Timer,
 )
-from sync.engine.opening import PATIENCE
+from sync.engine.opening import FIRST_REST
 from sync.engine.storing import GIVE_UP_AFTER
-from sync.errors import RetryLater, Unreachable
+from sync.errors import Refused, RetryLater, SyncError, Unreachable
 from sync.performing import perform
 from sync.status import Phase
 from tests.fakes.bench import ACCOUNT, CHAT, EPOCH, NOTHING, Bench, page, parcel_work
@@ -106,19 +106,31 @@ def test_no_pull_overtakes_a_page_of_what_an_earlier_version_left_out(device: De
     assert [each.body for each in device.disk.read(lambda db: context.list_pinned(db, CHAT))] == ["new"]
 
 
-def test_a_summary_that_never_finds_an_answer_holds_no_pull_up_for_long(device: Device) -> None:
+@pytest.mark.parametrize("error", [Unreachable("No answer."), LATER, Refused("No.", "XX000")])
+def test_a_summary_that_fails_holds_no_pull_up_and_is_asked_for_again(
+    device: Device, error: SyncError
+) -> None:
     device.opens(chat_change(1, CHAT))
     device.disk.write(lambda tx: tx.db.execute("update accounts set opened = 0")).result()
     device.hear(SignedIn(ACCOUNT))
     device.pull()
-    for tries in range(1, PATIENCE + 1):
+    for tries in range(1, 4):
         assert len(device.all(PullSummary)) == 1 + tries
-        device.fail(PullSummary, Unreachable("No answer."))
-        device.fire(Timer.RETRY)
+        device.fail(PullSummary, error)
+        assert not device.shows(Phase.SYNCED), "something was left out so far"
+        if Timer.RETRY in device.timers:
+            device.fire(Timer.RETRY)
         device.hear(Poked())
         device.pull(change_page([chat_change(1 + tries, CHAT, f"Renamed {tries}")]))
         assert device.disk.read(lambda db: chats.get(db, CHAT)).title == f"Renamed {tries}"
-    assert len(device.all(PullSummary)) == 1 + PATIENCE
+        assert len(device.all(PullSummary)) == 1 + tries, "it rests, and changes come meanwhile"
+        device.now += FIRST_REST * 2**tries
+        device.hear(Poked())
+        device.pull()
+    device.summarise(change_page([chat_change(4, CHAT)], reset=True))
+    device.hear(Poked())
+    device.pull()
+    assert device.shows(Phase.SYNCED)
 
 
 @pytest.mark.parametrize("given_up", [1, 2])
