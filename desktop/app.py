@@ -38,9 +38,9 @@ from desktop.viewmodels.timeline import Timeline
 from desktop.viewmodels.window import Parts, Window
 from storage import accounts, settings
 from storage.errors import StorageError
-from storage.outbound import outbox
 from storage.paths import profile_dir, store_path
 from storage.records import LOCAL_ACCOUNT
+from storage.standing import unsynced
 from storage.store import Store
 from sync.status import Phase, SyncStatus
 
@@ -57,9 +57,9 @@ def first_status(store: Store) -> SyncStatus:
     """What the status line says before the engine has spoken."""
     account = store.read(accounts.active)
     if account is None:
-        counts = store.read(lambda db: outbox.counts(db, [LOCAL_ACCOUNT]))
+        counts = store.read(lambda db: unsynced.counts(db, [LOCAL_ACCOUNT]))
         return SyncStatus(Phase.SIGNED_OUT, counts.pending, counts.rejected, counts.oldest_pending_at)
-    counts = store.read(lambda db: outbox.counts(db, [account.account_id]))
+    counts = store.read(lambda db: unsynced.counts(db, [account.account_id]))
     facts = store.read(lambda db: accounts.sync_facts(db, account.account_id))
     phase = Phase.SYNCING if account.signed_in else Phase.NEEDS_SIGN_IN
     return SyncStatus(

@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import Final
 
 from storage import accounts, adoption
-from storage.outbound import outbox
 from storage.records import Account, AccountId, ChatId
+from storage.standing import unsynced
 from sync.backend import Backend
 from sync.errors import Refused, SignInAgain, SyncError, UnsentMessages
 from sync.housekeeping import Housekeeping
@@ -120,7 +120,7 @@ class Admissions:
                 await (self._house.round() if self._house.syncs else self._house.round_elsewhere())
 
     async def _require_all_sent(self, account: Account) -> None:
-        left = (await self._house.read(lambda db: outbox.counts(db, [account.account_id]))).pending
+        left = (await self._house.read(lambda db: unsynced.counts(db, [account.account_id]))).pending
         if left:
             raise UnsentMessages(left)
 

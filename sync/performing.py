@@ -9,7 +9,7 @@ from storage.exchange import ChangePage, ParcelWork
 from storage.inbound import heads, history, inbox
 from storage.outbound import errands, outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Hole
-from storage.standing import edits
+from storage.standing import edits, unsynced
 from storage.store import Lane, Reader, Store, Transaction
 from sync.engine.interface import (
     AdvanceCursor,
@@ -125,7 +125,7 @@ def _offered(store: Store, work: ParcelWork) -> ParcelWork:
 def _count(db: Reader, effect: CountWork) -> WorkCounted:
     account_id = effect.account_id or LOCAL_ACCOUNT
     facts = accounts.sync_facts(db, account_id)
-    counts = outbox.counts(db, [account_id])
+    counts = unsynced.counts(db, [account_id])
     missing, known = history.missing(db, [account_id])
     return WorkCounted(effect.request, counts, facts.last_success_at, facts.last_error, missing, known)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from storage import accounts, settings
-from storage.outbound import outbox
+from storage.standing import unsynced
 from storage.store import Reader, Transaction
 
 _ASKED: Final = "sync.rounds-asked"
@@ -38,7 +38,7 @@ def standing(db: Reader) -> Standing:
     account = accounts.active(db)
     if account is None:
         return Standing()
-    counts = outbox.counts(db, [account.account_id])
+    counts = unsynced.counts(db, [account.account_id])
     tally = accounts.tallied(db, account.account_id)
     return Standing(counts.pending, counts.rejected, tally.pushed, tally.pulled)
 

@@ -2,8 +2,8 @@
 
 from storage import accounts
 from storage.inbound import history
-from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, Account
+from storage.standing import unsynced
 from storage.store import Reader
 from sync.status import Phase, SyncStatus
 
@@ -11,7 +11,7 @@ from sync.status import Phase, SyncStatus
 def status_of(db: Reader, account: Account | None) -> SyncStatus:
     """What is known of the account, or of what was written signed out."""
     account_id = account.account_id if account else LOCAL_ACCOUNT
-    counts = outbox.counts(db, [account_id])
+    counts = unsynced.counts(db, [account_id])
     facts = accounts.sync_facts(db, account_id)
     missing, known = history.missing(db, [account_id])
     return SyncStatus(

@@ -8,8 +8,8 @@ import click
 from desktop.commands.options import GlobalOptions, HomingCommand, pass_options
 from storage import accounts, chats
 from storage.inbound import history
-from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, Account
+from storage.standing import unsynced
 from storage.store import Reader
 
 
@@ -26,7 +26,7 @@ def _document(db: Reader) -> dict[str, Any]:
     """What is the active account's, signed out what nobody's; accounts are never added up."""
     active = accounts.active(db)
     owner = [active.account_id if active else LOCAL_ACCOUNT]
-    counts = outbox.counts(db, owner)
+    counts = unsynced.counts(db, owner)
     facts = accounts.sync_facts(db, active.account_id) if active else None
     missing, known = history.missing(db, owner)
     return {
@@ -36,7 +36,7 @@ def _document(db: Reader) -> dict[str, Any]:
         "signed_in": active is not None and active.signed_in,
         "accounts": [_account(db, one) for one in accounts.list_accounts(db)],
         "pending": counts.pending,
-        "synced": outbox.synced_count(db, owner),
+        "synced": unsynced.synced_count(db, owner),
         "rejected": counts.rejected,
         "conflicts": counts.conflicts,
         "missing": missing,
@@ -49,7 +49,7 @@ def _document(db: Reader) -> dict[str, Any]:
 
 
 def _account(db: Reader, one: Account) -> dict[str, Any]:
-    counts = outbox.counts(db, [one.account_id])
+    counts = unsynced.counts(db, [one.account_id])
     return {
         "account_id": one.account_id,
         "email": one.email,

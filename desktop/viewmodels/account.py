@@ -13,8 +13,8 @@ from desktop.viewmodels.adoption import Adoption
 from desktop.viewmodels.props import PropsObject, prop
 from storage import accounts, chats
 from storage.errors import StorageError
-from storage.outbound import outbox
 from storage.records import Account, AccountId
+from storage.standing import unsynced
 from storage.store import Store
 from sync.errors import UnsentMessages
 from sync.status import SyncStatus
@@ -239,7 +239,7 @@ class AccountDialog(PropsObject[Props]):
         try:
             return self._store.read(
                 lambda db: {
-                    each.account_id: outbox.counts(db, [each.account_id]).pending
+                    each.account_id: unsynced.counts(db, [each.account_id]).pending
                     for each in accounts.list_accounts(db)
                 }
             )

@@ -4,18 +4,16 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from storage import accounts, projects, removal, rows
+from storage import accounts, projects, removal
 from storage.exchange import Parcel, ParcelWork, Receipt
 from storage.inbound import epochs, inbox
 from storage.outbound import errands, receipts, verdicts
 from storage.outbound.parcels import MAX_EDITS, Packing
-from storage.records import AccountId, ChatId, Counts, MessageId
+from storage.records import AccountId, ChatId, MessageId
 from storage.standing import edits, openings, refusals
 from storage.transaction import Reader, Transaction
 
 _NOTHING: Final[Mapping[ChatId, int]] = MappingProxyType({})
-
-_IN_SIGHT: Final = "(c.pending > 0 or c.rejected > 0) and (c.deleted_at is null or c.discarded = 0)"
 
 
 def load_parcel(
@@ -86,31 +84,3 @@ def requeue_chat(tx: Transaction, chat_id: ChatId) -> None:
     """The server does not know the chat: the next push creates it anew."""
     edits.mark_new(tx, chat_id)
     tx.touch_chat(chat_id)
-
-
-def counts(db: Reader, account_ids: Sequence[AccountId]) -> Counts:
-    """Unsynced messages of the accounts, also in chats that another device deleted."""
-    seen = f"c.account_id in ({rows.marks(account_ids)}) and {_IN_SIGHT}"
-    pending, rejected, oldest = db.execute(
-        "select coalesce(sum(c.pending), 0), coalesce(sum(c.rejected), 0), min(c.oldest_pending) "
-        f"from chats c where {seen}",
-        tuple(account_ids),
-    ).fetchone()
-    (conflicts,) = db.execute(
-        "select count(*) from chats c cross join conflicts f on f.chat_id = c.chat_id cross join messages m "
-        "on m.chat_id = f.chat_id and m.message_id = f.message_id and m.sync_state = 'rejected' "
-        f"where {seen} and c.rejected > 0",
-        tuple(account_ids),
-    ).fetchone()
-    at = db.execute("select created_at from messages where local_order = ?", (oldest,)).fetchone()
-    return Counts(pending, rejected, at[0] if at else None, conflicts)
-
-
-def synced_count(db: Reader, account_ids: Sequence[AccountId]) -> int:
-    """Messages that the server has confirmed. Reads an index entry for each: a quarter second at a million."""
-    (count,) = db.execute(
-        "select count(*) from chats c join messages m on m.chat_id = c.chat_id "
-        f"where c.account_id in ({rows.marks(account_ids)}) and m.sequence_num is not null and m.deleted_at is null",
-        tuple(account_ids),
-    ).fetchone()
-    return int(count)

@@ -13,9 +13,9 @@ import pytest
 
 from storage import accounts, chats, messages
 from storage.content import plain_text
-from storage.outbound import outbox
 from storage.paths import profile_dir
 from storage.records import ChatId, Position
+from storage.standing import unsynced
 from storage.store import Reader, Store
 from tests.fakes.devices import Device, device
 from tests.fakes.served import Served, fresh_server
@@ -88,7 +88,7 @@ def _kill(tmp_path: Path, served: Served, kills: int) -> None:
             told |= _until_killed(process, kill * 1000, dice.randrange(1, 40))
     with closing(Store.open(folder / "homing.sqlite3")) as typed:
         # The windows were killed while they synced, and not only while they typed.
-        assert typed.read(lambda db: outbox.synced_count(db, accounts.shown(db))) > kills
+        assert typed.read(lambda db: unsynced.synced_count(db, accounts.shown(db))) > kills
     with device(folder, served, email) as first, device(tmp_path / "other", served, email) as second:
         first.sync()
         second.sync()

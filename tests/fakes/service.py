@@ -5,8 +5,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from storage import accounts, adoption, aside, releasing
-from storage.outbound import outbox
 from storage.records import Account, AccountId, ChatId, MessageId
+from storage.standing import unsynced
 from storage.store import Store, Transaction
 from sync.errors import UnsentMessages
 from sync.status import Phase, SyncStatus
@@ -55,7 +55,7 @@ class FakeService:
     def sign_out(self, *, seal: bool = False) -> "Future[None]":
         self.calls.append(("sign_out", "seal" if seal else ""))
         account = self._active()
-        pending = self._store.read(lambda db: outbox.counts(db, [account])).pending
+        pending = self._store.read(lambda db: unsynced.counts(db, [account])).pending
         if pending and not seal:
             return refused(UnsentMessages(pending))
 

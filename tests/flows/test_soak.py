@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from storage import accounts, messages
-from storage.outbound import outbox
 from storage.records import ChatId, Message, Position
+from storage.standing import unsynced
 from storage.store import Reader
 from sync.backend import SupabaseBackend
 from sync.login.vault import SessionStoreKind
@@ -232,7 +232,7 @@ def _sample(pid: int) -> Sample:
 
 
 def _pending(one: Device) -> int:
-    return one.store.read(lambda db: outbox.counts(db, [one.account]).pending)
+    return one.store.read(lambda db: unsynced.counts(db, [one.account]).pending)
 
 
 def _last_number(db: Reader, chat_id: ChatId) -> int:

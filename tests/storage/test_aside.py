@@ -6,6 +6,7 @@ from storage.exchange import ErrandKind, MessageChange, VerdictStatus
 from storage.inbound import history, inbox
 from storage.outbound import errands, outbox
 from storage.records import AccountId, ChatId, Message, MessageId, SyncState
+from storage.standing import unsynced
 from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, chat_change, message_change, record_verdicts, text, verdict
 
@@ -36,7 +37,7 @@ def test_of_two_texts_with_one_id_both_are_here_until_one_is_chosen(
     both = store.read(lambda db: aside.conflict(db, CHAT, M1))
     assert both is not None
     assert [each.content for each in both] == [text("mine"), text("theirs")]
-    counts = store.read(lambda db: outbox.counts(db, [account]))
+    counts = store.read(lambda db: unsynced.counts(db, [account]))
     assert (counts.rejected, counts.conflicts) == (1, 1)
     for _ in range(2):
         store.write(lambda tx: choice(tx, CHAT, M1)).result()  # type: ignore[operator]  # a table of functions
@@ -44,7 +45,7 @@ def test_of_two_texts_with_one_id_both_are_here_until_one_is_chosen(
     mine = [(text("mine"), None)] if choice is aside.keep_mine else []
     assert kept == [*mine, (text("theirs"), 1)]
     assert store.read(lambda db: aside.conflict(db, CHAT, M1)) is None
-    assert store.read(lambda db: outbox.counts(db, [account])).conflicts == 0
+    assert store.read(lambda db: unsynced.counts(db, [account])).conflicts == 0
     assert store.read(lambda db: history.missing(db, [account]))[0] == 0
 
 

@@ -11,7 +11,7 @@ from storage.inbound import inbox
 from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, Chat, ChatId, MessageId
 from storage.rescue import salvage
-from storage.standing import edits
+from storage.standing import edits, unsynced
 from storage.store import Store
 from tests.fakes.changes import change_page, chat_change
 from tests.fakes.kinds import confirm, share_chat
@@ -118,7 +118,7 @@ def test_a_chat_that_was_deleted_here_is_out_of_sight_with_all_it_holds_until_it
     store.write(lambda tx: outbox.set_aside(tx, CHAT, [MessageId("m1")], "No.")).result()
     store.write(lambda tx: chats.delete(tx, CHAT)).result()
     assert store.read(lambda db: chats.list_chats(db, [account])) == []
-    assert store.read(lambda db: outbox.counts(db, [account])).rejected == 0
+    assert store.read(lambda db: unsynced.counts(db, [account])).rejected == 0
     restored = store.write(lambda tx: chats.restore(tx, CHAT)).result()
     assert (restored.deleted, restored.pending, restored.rejected) == (False, 1, 0)
     assert store.read(lambda db: chats.list_chats(db, [account])) == [restored]

@@ -6,6 +6,7 @@ from storage.exchange import ChangePage, ChatChange, MessageChange, Parcel, Verd
 from storage.inbound import inbox
 from storage.outbound import outbox
 from storage.records import AccountId, ChatId, Cursor, MessageId
+from storage.standing import unsynced
 from storage.store import Store, Transaction
 from tests.fakes.changes import change_page, chat_change, message_change, record_verdicts, text, verdict
 
@@ -41,7 +42,7 @@ def test_lost_messages_are_sent_again_before_what_was_never_sent(store: Store, a
     )
     assert outgoing(store, account) == ["m2", "m3", "new"]
     assert shown(store) == [("new", None), ("m3", None), ("m2", None), ("m1", 1)]
-    assert store.read(lambda db: outbox.counts(db, [account])).pending == 3
+    assert store.read(lambda db: unsynced.counts(db, [account])).pending == 3
 
 
 def test_everything_keeps_showing_until_the_reset_pull_reaches_the_head(

@@ -10,7 +10,7 @@ from storage.exchange import Change, HistoryPage, MessageChange, VerdictStatus
 from storage.inbound import epochs, history, inbox
 from storage.outbound import outbox
 from storage.records import AccountId, ChatId, Cursor, Hole, MessageId, Page, Position
-from storage.standing import held, openings
+from storage.standing import held, openings, unsynced
 from storage.store import Store
 from tests.fakes.changes import (
     AT,
@@ -277,7 +277,7 @@ def test_history_confirms_what_waits_with_the_same_words_only(store: Store, acco
     fill(store, account, "a", 1, 2)
     assert [(m.message_id, m.sequence_num) for m in page(store).messages] == [("a2", None), ("a1", 1)]
     assert missing(store) == (0, 2)
-    assert store.read(lambda db: outbox.counts(db, [account])).pending == 1
+    assert store.read(lambda db: unsynced.counts(db, [account])).pending == 1
 
 
 @pytest.mark.parametrize(

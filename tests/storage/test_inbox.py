@@ -21,7 +21,7 @@ from storage.records import (
     SyncState,
     Touched,
 )
-from storage.standing import openings
+from storage.standing import openings, unsynced
 from storage.store import Store
 from tests.fakes.changes import (
     change_page,
@@ -115,7 +115,7 @@ def test_an_edit_on_the_server_replaces_and_a_tombstone_hides(store: Store, acco
     assert shown(store) == [("m2", 2, "hi"), ("m1", 1, "better")]
     apply(store, account, change_page([message_change(5, "a", "m2", 2, revision=2, deleted=True)]))
     assert shown(store) == [("m1", 1, "better")]
-    assert store.read(lambda db: outbox.synced_count(db, [account])) == 1
+    assert store.read(lambda db: unsynced.synced_count(db, [account])) == 1
 
 
 def test_fields_that_were_edited_here_stay_and_the_others_follow(store: Store, account: AccountId) -> None:
@@ -289,7 +289,7 @@ def test_verdicts_and_changes_may_come_in_either_order(
         ]
         for step in steps if verdicts_first else reversed(steps):
             store.write(step).result()
-        outcomes.append((content(store), store.read(lambda db: outbox.counts(db, [account])).rejected))
+        outcomes.append((content(store), store.read(lambda db: unsynced.counts(db, [account])).rejected))
     assert outcomes[0] == outcomes[1]
 
 

@@ -15,6 +15,7 @@ from storage.inbound import history, inbox
 from storage.outbound import outbox
 from storage.records import AccountId, ChatId, Counts, Cursor
 from storage.rescue import salvage
+from storage.standing import unsynced
 from storage.store import Store
 
 ACCOUNT = AccountId("account-a")
@@ -93,7 +94,7 @@ def test_what_was_kept_and_what_waited_is_still_there(first_release: Path) -> No
     assert [(batch.chat_id, len(batch.messages)) for batch in work.parcel.batches] == [("waiting", 2)]
     assert work.cursor == Cursor("epoch-1", 9) == store.read(lambda db: inbox.cursor(db, ACCOUNT))
     assert not work.opened
-    assert store.read(lambda db: outbox.counts(db, [ACCOUNT])) == Counts(2, 0, "2026")
+    assert store.read(lambda db: unsynced.counts(db, [ACCOUNT])) == Counts(2, 0, "2026")
     store.close()
 
 
@@ -139,7 +140,7 @@ def test_the_backup_before_a_migration_can_be_put_back(first_release: Path) -> N
     assert backup.kind is backups.Kind.MIGRATION
     salvage.restore(first_release, backup.path, datetime(2026, 11, 21, tzinfo=UTC))
     store = Store.open(first_release)
-    counts = store.read(lambda db: outbox.counts(db, [ACCOUNT]))
+    counts = store.read(lambda db: unsynced.counts(db, [ACCOUNT]))
     newest = store.read(lambda db: messages.page(db, ChatId("whole"), limit=300)).messages
     store.close()
     assert counts.pending == 3

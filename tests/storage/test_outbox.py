@@ -19,6 +19,7 @@ from storage.inbound import history, inbox
 from storage.inbound.incoming import CHAT_DELETED
 from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, Account, AccountId, ChatId, Counts, Cursor, MessageId, SyncState
+from storage.standing import unsynced
 from storage.store import Store, Transaction
 from tests.fakes.changes import (
     change_page,
@@ -188,14 +189,14 @@ def test_counts_are_those_of_the_accounts_asked_for(store: Store, account: Accou
     say(store, local, "l1")
     verdicts = [verdict("m1", number=1), verdict("m2", VerdictStatus.REJECTED)]
     store.write(lambda tx: record_verdicts(tx, account, None, chat, verdicts)).result()
-    counts = store.read(lambda db: outbox.counts(db, [account]))
+    counts = store.read(lambda db: unsynced.counts(db, [account]))
     oldest = store.read(lambda db: messages.get(db, chat, MessageId("m3")))
     assert oldest is not None
     assert (counts.pending, counts.rejected, counts.oldest_pending_at) == (1, 1, oldest.created_at)
-    assert store.read(lambda db: outbox.synced_count(db, [account])) == 1
-    both = store.read(lambda db: outbox.counts(db, [account, LOCAL_ACCOUNT]))
+    assert store.read(lambda db: unsynced.synced_count(db, [account])) == 1
+    both = store.read(lambda db: unsynced.counts(db, [account, LOCAL_ACCOUNT]))
     assert (both.pending, both.rejected) == (2, 1)
-    nobody = store.read(lambda db: outbox.counts(db, []))
+    nobody = store.read(lambda db: unsynced.counts(db, []))
     assert (nobody.pending, nobody.rejected, nobody.oldest_pending_at) == (0, 0, None)
 
 
@@ -216,7 +217,7 @@ def reasons(store: Store, chat: ChatId) -> dict[str, str | None]:
 
 
 def figures(store: Store, account: AccountId) -> tuple[int, int]:
-    counts = store.read(lambda db: outbox.counts(db, [account]))
+    counts = store.read(lambda db: unsynced.counts(db, [account]))
     return counts.pending, counts.rejected
 
 
@@ -361,7 +362,7 @@ def test_a_receipt_settles_chats_and_messages_at_once(store: Store, account: Acc
     assert states(store, first) == {"a1": (SyncState.SYNCED, 1), "a2": (SyncState.SYNCED, 2)}
     assert states(store, second) == {"b1": (SyncState.SYNCED, 1)}
     assert parcel(store, account) == Parcel((), (), ())
-    assert store.read(lambda db: outbox.counts(db, [account])) == Counts(0, 0, None)
+    assert store.read(lambda db: unsynced.counts(db, [account])) == Counts(0, 0, None)
     assert store.read(lambda db: accounts.tallied(db, account)).pushed == 3
     assert store.read(lambda db: history.missing(db, [account])) == (0, 3)
 
@@ -448,7 +449,7 @@ def test_both_texts_of_a_conflict_are_kept(store: Store, account: AccountId, fir
     assert kept == ("m1", 4, '[{"type":"text","text":"theirs"}]', 3)
     (mine,) = store.read(lambda db: messages.page(db, chat)).messages
     assert (mine.content[0]["text"], mine.sync_state) == ("mine", SyncState.REJECTED)
-    assert store.read(lambda db: outbox.counts(db, [account])) == Counts(0, 1, None, 1)
+    assert store.read(lambda db: unsynced.counts(db, [account])) == Counts(0, 1, None, 1)
 
 
 def test_a_conflict_is_over_when_the_server_s_text_goes(store: Store, account: AccountId) -> None:

@@ -11,7 +11,7 @@ from storage.exchange import Span
 from storage.inbound import heads, history, inbox, incoming
 from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Counts, MessageId, Position
-from storage.standing import held, openings
+from storage.standing import held, openings, unsynced
 from storage.store import Store, Transaction
 from storage.transaction import Reader
 from tests.fakes.changes import change_page, history_page, message_change, receipt
@@ -59,7 +59,7 @@ HOT: dict[str, Query] = {
     "setting": lambda db: settings.get(db, "draft"),
 }
 COUNTED: dict[str, Query] = {
-    "counts": lambda db: outbox.counts(db, OWNERS),
+    "counts": lambda db: unsynced.counts(db, OWNERS),
     "signed-out chats": chats.unadopted,
 }
 
@@ -146,7 +146,7 @@ def _cost(db: Reader, query: Query) -> int:
 @pytest.mark.usefixtures("account")
 def test_the_counters_of_ten_thousand_chats_are_quick(store: Store) -> None:
     fill(store, 10_000)
-    assert store.read(lambda db: outbox.counts(db, OWNERS)) == Counts(20_000, 0, "2026")
+    assert store.read(lambda db: unsynced.counts(db, OWNERS)) == Counts(20_000, 0, "2026")
     assert fastest(store, COUNTED["counts"]) < 0.02
 
 

@@ -16,7 +16,7 @@ from storage.exchange import (
 from storage.inbound import history, inbox
 from storage.outbound import outbox
 from storage.records import LOCAL_ACCOUNT, AccountId, ChatId, Hole, MessageId
-from storage.standing import orders
+from storage.standing import orders, unsynced
 from storage.store import Store
 from tests.fakes.changes import change_page, chat_change, message_change, verdict
 from tests.fakes.kinds import answer
@@ -94,7 +94,7 @@ def test_a_hidden_message_that_the_server_refuses_is_over(
     say(store, "m1")
     delete(store, "m1")
     judge(store, account, queued(store, account), status)
-    counted = store.read(lambda db: outbox.counts(db, [account]))
+    counted = store.read(lambda db: unsynced.counts(db, [account]))
     assert (counted.pending, counted.rejected, waiting(store, account)) == (0, 0, [])
 
 
